@@ -1,0 +1,1 @@
+"""Training: recipe → run folder → bundle. Needs the ``train`` extra (torch, lightning, onnx)."""
