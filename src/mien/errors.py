@@ -79,8 +79,10 @@ class MissingExtraError(MienError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         self.package, self.extra, self.purpose = package, extra, purpose
-        super().__init__(f"{purpose} needs the package {package}, which is not installed",
-                         remedy=f"Install it with: pip install 'mien[{extra}]'")
+        super().__init__(
+            f"{purpose} needs the package {package}, which is not installed",
+            remedy=f"Install it with: pip install 'mien[{extra}]'",
+        )
 
     def __reduce__(self):  # type: ignore[no-untyped-def]
         return type(self), (self.package, self.extra, self.purpose)

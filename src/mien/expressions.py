@@ -57,8 +57,10 @@ class VocabularyMap:
     def __post_init__(self) -> None:
         named = tuple(a for a, _ in self.pairs)
         if named != self.source.labels:
-            raise ValueError(f"the map {self.source.name} → {self.target.name} must list {self.source.labels} "
-                             f"in order; it lists {named}")
+            raise ValueError(
+                f"the map {self.source.name} → {self.target.name} must list {self.source.labels} "
+                f"in order; it lists {named}"
+            )
         for _, b in self.pairs:
             if b is not None:
                 self.target.index(b)
@@ -71,11 +73,19 @@ class VocabularyMap:
 
         Returns:
             (N,) int64 target indices, -1 where the source label is dropped.
+
+        Raises:
+            ValueError: A label is out of range; -1 is, so that "no label" cannot turn into the last one.
         """
         import numpy as np
 
+        given = np.asarray(labels)
+        if ((given < 0) | (given >= len(self.source))).any():
+            raise ValueError(
+                f"labels from {given.min()} to {given.max()}: {self.source.name} has 0 to {len(self.source) - 1}"
+            )
         table = np.array([-1 if b is None else self.target.index(b) for _, b in self.pairs])
-        return table[np.asarray(labels)]
+        return np.asarray(table[given])
 
     def probabilities(self, probabilities: np.ndarray) -> np.ndarray:
         """Map probability vectors: dropped mass is removed and the rest renormalised.
@@ -94,7 +104,7 @@ class VocabularyMap:
                 matrix[i, self.target.index(b)] = 1.0
         mapped = np.asarray(probabilities, dtype=np.float64) @ matrix
         total = mapped.sum(axis=1, keepdims=True)
-        return np.divide(mapped, total, out=np.zeros_like(mapped), where=total > 0)
+        return np.asarray(np.divide(mapped, total, out=np.zeros_like(mapped), where=total > 0))
 
 
 # Goodfellow et al. 2013, arXiv 1307.0414; the order is the ``emotion`` column of fer2013.csv.
@@ -102,14 +112,35 @@ FER2013 = Vocabulary("fer2013", ("angry", "disgust", "fear", "happy", "sad", "su
 # Barsoum et al. 2016, arXiv 1608.01041; the order is the columns of fer2013new.csv.
 FERPLUS = Vocabulary("ferplus", ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"))
 # The ten columns of fer2013new.csv: what taggers could vote for. The last two are not expressions.
-FERPLUS_VOTES = FERPLUS.labels + ("unknown", "nonface")
+FERPLUS_VOTES = (*FERPLUS.labels, "unknown", "nonface")
 
-FER2013_TO_FERPLUS = VocabularyMap(FER2013, FERPLUS, (
-    ("angry", "anger"), ("disgust", "disgust"), ("fear", "fear"), ("happy", "happiness"), ("sad", "sadness"),
-    ("surprise", "surprise"), ("neutral", "neutral")))
+FER2013_TO_FERPLUS = VocabularyMap(
+    FER2013,
+    FERPLUS,
+    (
+        ("angry", "anger"),
+        ("disgust", "disgust"),
+        ("fear", "fear"),
+        ("happy", "happiness"),
+        ("sad", "sadness"),
+        ("surprise", "surprise"),
+        ("neutral", "neutral"),
+    ),
+)
 # FER2013 has no contempt, and FER+ contempt was labelled as several different things there: it is dropped.
-FERPLUS_TO_FER2013 = VocabularyMap(FERPLUS, FER2013, (
-    ("neutral", "neutral"), ("happiness", "happy"), ("surprise", "surprise"), ("sadness", "sad"), ("anger", "angry"),
-    ("disgust", "disgust"), ("fear", "fear"), ("contempt", None)))
+FERPLUS_TO_FER2013 = VocabularyMap(
+    FERPLUS,
+    FER2013,
+    (
+        ("neutral", "neutral"),
+        ("happiness", "happy"),
+        ("surprise", "surprise"),
+        ("sadness", "sad"),
+        ("anger", "angry"),
+        ("disgust", "disgust"),
+        ("fear", "fear"),
+        ("contempt", None),
+    ),
+)
 
 VOCABULARIES: dict[str, Vocabulary] = {v.name: v for v in (FER2013, FERPLUS)}

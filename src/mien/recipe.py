@@ -12,13 +12,16 @@ from mien.errors import RecipeError
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, strict=True, allow_inf_nan=False
+    )
 
 
-Share = Annotated[float, Field(ge=0, le=1, strict=False)]
-Amount = Annotated[float, Field(ge=0, strict=False)]
-Positive = Annotated[float, Field(gt=0, strict=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class DataSection(_Section):
@@ -26,7 +29,7 @@ class DataSection(_Section):
     """Store folder, fer2013.csv or fer2013.parquet; relative to the recipe. ``--data`` overrules it."""
     validation: Annotated[float, Field(gt=0, le=0.5)]
     """Share of Training rows held out for validation."""
-    split_seed: int = 0
+    split_seed: Seed = 0
     """Seed of the validation draw, apart from the training seed so that runs with other seeds share a split."""
     limit: Count | None = None
     """Use only the first rows of each part; for trials."""
@@ -37,7 +40,7 @@ class NetworkSection(_Section):
     """Key of ``mien.models.BUILDERS``."""
     stem: Count = 32
     """Channels of the first convolution, at full resolution."""
-    widths: list[Count]
+    widths: Annotated[list[Count], Field(min_length=1)]
     """Channels of each stage; every stage but the first halves the resolution."""
     blocks: list[Count]
     """Residual blocks in each stage."""
@@ -52,13 +55,13 @@ class AugmentSection(_Section):
     """Largest turn either way, degrees."""
     shift: Share = 0.0
     """Largest shift either way, share of the side, each axis."""
-    zoom: Annotated[float, Field(ge=0, lt=1, strict=False)] = 0.0
+    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Largest change of size either way, share."""
     shear: Amount = 0.0
     """Largest shear either way, degrees."""
     brightness: Share = 0.0
     """Largest change of brightness either way, share of full scale."""
-    contrast: Annotated[float, Field(ge=0, lt=1, strict=False)] = 0.0
+    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Largest change of contrast either way, share."""
     erasing: Share = 0.0
     """Chance that a rectangle is replaced by the set's mean gray (Zhong et al. 2017, arXiv 1708.04896)."""
@@ -95,7 +98,7 @@ class LossSection(_Section):
 class Recipe(_Section):
     name: str
     """Name of the bundle."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of initialisation, order, dropout and augmentation."""
     data: DataSection
     network: NetworkSection
@@ -124,9 +127,12 @@ def parse(text: str, where: str) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{where} is not TOML ({error})", "a recipe in TOML") from error
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()} (came {e['input']!r})"
-                    if e["type"] not in ("missing", "extra_forbidden")
-                    else f"{'.'.join(map(str, e['loc']))}: {'missing' if e['type'] == 'missing' else 'no such field'}"
-                    for e in error.errors()]
-        raise RecipeError(f"{where}: " + "; ".join(problems),
-                          remedy="The fields and their meaning are in mien/recipe.py.") from error
+        problems = [
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()} (came {e['input']!r})"
+            if e["type"] not in ("missing", "extra_forbidden")
+            else f"{'.'.join(map(str, e['loc']))}: {'missing' if e['type'] == 'missing' else 'no such field'}"
+            for e in error.errors()
+        ]
+        raise RecipeError(
+            f"{where}: " + "; ".join(problems), remedy="The fields and their meaning are in mien/recipe.py."
+        ) from error

@@ -1,0 +1,303 @@
+"""A model on disk: ``model.onnx`` and ``card.json`` in one folder.
+
+The network takes uint8 faces and holds its own normalisation and temperature, so a bundle needs nothing but ONNX
+Runtime. The card says what the outputs mean, what the network was trained on and how well it scores, and carries the
+sha256 of the network: a bundle whose file was altered is not loaded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mien.errors import BundleError
+from mien.expressions import VOCABULARIES
+from mien.files import cache_folder, sha256, staged_folder, write_text
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+DEFAULT = "mien-small"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Input(_Part):
+    size: Annotated[int, Field(ge=1)]
+    """Side of a face, pixels."""
+    colour: Literal["gray"] = "gray"
+    dtype: Literal["uint8"] = "uint8"
+    """0 is black, 255 white."""
+
+
+class CropCard(_Part):
+    """As ``mien.faces.CropGeometry``."""
+
+    anchor: Literal["box", "eyes"]
+    dx: float
+    dy: float
+    side: Annotated[float, Field(gt=0)]
+
+
+class ScoreCard(_Part):
+    data: str
+    part: str
+    protocol: str
+    """Which labels, and which faces are counted."""
+    metric: str = "accuracy"
+    value: float
+    low: float
+    """Lower end of the 95% interval."""
+    high: float
+    n: int
+    recall: dict[str, float | None] = {}
+    """Share of right answers by label; null where a label has no faces."""
+
+
+class Calibration(_Part):
+    fitted_on: str
+    n: int
+    temperature: dict[str, float]
+    """By vocabulary; it is inside the network: probabilities are softmax(logits / temperature)."""
+    expected_error: dict[str, float]
+    """Expected calibration error after the temperature, 15 bins of equal width, by vocabulary."""
+    uncertain_below: float
+    """FER2013 confidence under which mien says that it is uncertain."""
+    accuracy_when_certain: float
+    """Share right among the faces at or above that confidence."""
+    share_certain: float
+    """Share of faces at or above that confidence."""
+
+
+class Training(_Part):
+    data: str
+    sha256: str
+    """Of the source file."""
+    n: int
+    excluded: dict[str, int] = {}
+    """Reason → rows left out."""
+    recipe: str
+    """The recipe as run, TOML."""
+    seed: int
+    epochs: int
+    hardware: str
+    seconds: float
+    commit: str
+
+
+class Card(_Part):
+    format: Literal[1] = 1
+    name: str
+    description: str
+    licence: str
+    created: str
+    """Date, ISO 8601."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """Of model.onnx."""
+    parameters: int
+    input: Input
+    vocabularies: dict[str, list[str]]
+    """By name, labels in the order of the outputs."""
+    outputs: list[str]
+    crop: dict[str, CropCard]
+    """By detector, where the network's frame lies relative to the detector's box."""
+    training: Training
+    calibration: Calibration
+    scores: list[ScoreCard]
+    parity: float
+    """Largest difference in probability between ONNX and torch when it was exported."""
+
+    def score(self, part: str, vocabulary: str) -> ScoreCard | None:
+        """The accuracy on a part under a vocabulary's labels, if the card has it."""
+        return next((s for s in self.scores if s.part == part and s.protocol.startswith(vocabulary)), None)
+
+
+class Bundle:
+    """A verified model.
+
+    Args:
+        folder: Folder with ``model.onnx`` and ``card.json``.
+        threads: Threads of ONNX Runtime; 0 lets it choose.
+
+    Raises:
+        BundleError: A file is missing or damaged, the hash does not match, or the labels are not mien's.
+    """
+
+    def __init__(self, folder: Path, threads: int = 0) -> None:
+        self.folder, self.threads = folder, threads
+        self.card = read_card(folder)
+        found = sha256(folder / "model.onnx")
+        if found != self.card.sha256:
+            raise BundleError(
+                f"{folder / 'model.onnx'} has sha256 {found[:16]}…",
+                f"{self.card.sha256[:16]}…, as its card says",
+                "The file was altered or cut off: install the bundle again.",
+            )
+
+    @cached_property
+    def session(self) -> onnxruntime.InferenceSession:
+        """The ONNX Runtime session, made when first used."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.log_severity_level = 3
+        try:
+            session = onnxruntime.InferenceSession(
+                str(self.folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's own errors share no base class
+            raise BundleError(
+                f"{self.folder / 'model.onnx'} cannot be loaded ({error})",
+                "an ONNX network",
+                "Install the bundle again.",
+            ) from error
+        missing = set(self.card.outputs) - {o.name for o in session.get_outputs()}
+        if missing:
+            raise BundleError(
+                f"{self.folder / 'model.onnx'} lacks the outputs {', '.join(sorted(missing))}",
+                "all outputs its card names",
+                "Export the bundle again.",
+            )
+        return session
+
+    def score(self, faces: np.ndarray, outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        """Score faces as one batch.
+
+        Args:
+            faces: (N, size, size) uint8 gray, cut by ``mien.faces``.
+            outputs: Names from ``card.outputs``: ``fer2013_probabilities``, ``fer2013_logits``,
+                ``fer2013_evidence``, the same three for ``ferplus``, and ``features``.
+
+        Returns:
+            By name, float32 arrays whose first axis is N: logits and probabilities (N, labels), evidence
+            (N, labels, h, w), features (N, channels).
+
+        Raises:
+            BundleError: An output the bundle does not have, or faces of another shape or type.
+        """
+        size = self.card.input.size
+        if faces.dtype != np.uint8 or faces.ndim != 3 or faces.shape[1:] != (size, size):
+            raise BundleError(
+                f"faces of shape {faces.shape} and type {faces.dtype}",
+                f"(N, {size}, {size}) uint8",
+                "Cut them with mien.faces.crop.",
+            )
+        unknown = [name for name in outputs if name not in self.card.outputs]
+        if unknown:
+            raise BundleError(
+                f"the output {unknown[0]!r} of {self.card.name}", f"one of {', '.join(self.card.outputs)}"
+            )
+        if not len(faces):
+            raise BundleError("no faces to score", "at least one")
+        return dict(zip(outputs, self.session.run(list(outputs), {"faces": faces}), strict=True))
+
+
+def read_card(folder: Path) -> Card:
+    """Read and validate a card, without touching the network.
+
+    Raises:
+        BundleError: Not a bundle, a damaged card, or labels that this version of mien does not know.
+    """
+    path = folder / "card.json"
+    if not path.is_file() or not (folder / "model.onnx").is_file():
+        raise BundleError(
+            f"{folder} is not a model bundle",
+            "a folder with model.onnx and card.json",
+            "See what is installed with: mien models",
+        )
+    try:
+        card = Card.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else None
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)
+        raise BundleError(
+            f"{path} is damaged ({what})",
+            "a card of format 1",
+            "Install the bundle again, or export it with this version of mien.",
+        ) from error
+    for name, labels in card.vocabularies.items():
+        known = VOCABULARIES.get(name)
+        if known is None or tuple(labels) != known.labels:
+            raise BundleError(
+                f"{path}: the bundle answers in the label set {name!r} ({', '.join(labels)})",
+                f"{', '.join(known.labels)}" if known else f"one of {', '.join(VOCABULARIES)}",
+                "Use a bundle made for these labels.",
+            )
+    missing = [
+        n
+        for v in VOCABULARIES
+        for n in (f"{v}_probabilities", f"{v}_logits")
+        if v in card.vocabularies and n not in card.outputs
+    ]
+    if "fer2013" not in card.vocabularies or missing:
+        raise BundleError(
+            f"{path}: no {missing[0] if missing else 'fer2013 vocabulary'}",
+            "probabilities and logits for each vocabulary, fer2013 among them",
+            "Export the bundle again.",
+        )
+    return card
+
+
+def save(folder: Path, network: bytes, card: dict[str, Any]) -> Card:
+    """Write a bundle, whole or not at all; the card's ``sha256`` is filled in here.
+
+    Args:
+        folder: Its folder; must not exist.
+        network: Contents of model.onnx.
+        card: Fields of ``Card`` without ``sha256``.
+
+    Raises:
+        BundleError: ``folder`` exists, or the card does not validate.
+    """
+    if folder.exists():
+        raise BundleError(f"{folder} exists already", "a new folder", "Remove it or name another.")
+    with staged_folder(folder) as stage:
+        (stage / "model.onnx").write_bytes(network)
+        try:
+            whole = Card.model_validate({**card, "sha256": sha256(stage / "model.onnx")})
+        except ValidationError as error:
+            raise BundleError(f"the card of {folder.name} is wrong: {error}") from error
+        write_text(stage / "card.json", whole.model_dump_json(indent=2) + "\n")
+        read_card(stage)
+    return whole
+
+
+def available() -> dict[str, Path]:
+    """Folders of the installed bundles by name: those shipped in the package, then those in the cache."""
+    found: dict[str, Path] = {}
+    for root in (Path(str(files("mien"))) / "weights", cache_folder() / "models"):
+        if root.is_dir():
+            for folder in sorted(root.iterdir()):
+                # A name with a dot first is a stage folder that a killed process left behind.
+                if not folder.name.startswith(".") and (folder / "card.json").is_file():
+                    found.setdefault(folder.name, folder)
+    return found
+
+
+def find(model: str | os.PathLike[str]) -> Path:
+    """Folder of a bundle by installed name or by path.
+
+    Raises:
+        BundleError: There is none; lists the installed names.
+    """
+    installed = available()
+    if str(model) in installed:
+        return installed[str(model)]
+    path = Path(model)
+    if path.is_dir():
+        return path
+    raise BundleError(
+        f"no model {str(model)!r}",
+        f"an installed name ({', '.join(installed) or 'none is installed'}) or the folder of a bundle",
+        "See: mien models",
+    )

@@ -1,0 +1,164 @@
+"""What analysis returns: one flat, typed result per image, and the rows it becomes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mien.errors import MissingExtraError
+from mien.expressions import FER2013, FERPLUS
+
+if TYPE_CHECKING:
+    import pandas
+
+Row = dict[str, Any]
+
+# The columns of every table mien writes, in order, and their types, whatever the file format.
+COLUMN_TYPES: dict[str, type] = {
+    "source": str,
+    "status": str,
+    "error": str,
+    "width": int,
+    "height": int,
+    "faces": int,
+    "face": int,
+    "x1": float,
+    "y1": float,
+    "x2": float,
+    "y2": float,
+    "detection_score": float,
+    "expression": str,
+    "confidence": float,
+    "certain": bool,
+    **{f"p_{label}": float for label in FER2013.labels},
+    "ferplus_expression": str,
+    **{f"ferplus_{label}": float for label in FERPLUS.labels},
+    "detector": str,
+    "model": str,
+}
+COLUMNS: tuple[str, ...] = tuple(COLUMN_TYPES)
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face.
+
+    Attributes:
+        box: Detector's box ``xyxy`` in pixels of the upright image: x1, y1, x2, y2.
+        detection_score: The detector's own score; larger is surer, scales differ between detectors. None where there
+            was no detection (``detector="none"``).
+        expression: FER2013 label with the largest probability.
+        confidence: That probability, calibrated on held-out faces.
+        certain: False where the confidence is under the model's threshold: treat the answer as "uncertain".
+        probabilities: FER2013 label → calibrated probability; sums to 1.
+        ferplus: FER+ label → calibrated probability; sums to 1. Empty for a model without FER+ outputs.
+    """
+
+    box: tuple[float, float, float, float]
+    detection_score: float | None
+    expression: str
+    confidence: float
+    certain: bool
+    probabilities: dict[str, float]
+    ferplus: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ferplus_expression(self) -> str | None:
+        """FER+ label with the largest probability."""
+        return max(self.ferplus, key=self.ferplus.__getitem__) if self.ferplus else None
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """One image.
+
+    Attributes:
+        source: Path as given, or ``array 0``, ``bytes 0`` for what had no name.
+        width: Of the upright image, pixels; 0 where it could not be read.
+        height: The same.
+        detector: Name of the detector that looked for faces.
+        model: Name of the bundle that scored them.
+        faces: Left to right by box; empty where there is none.
+        error: Why the image could not be read; None where it could.
+    """
+
+    source: str
+    width: int
+    height: int
+    detector: str
+    model: str
+    faces: list[Face] = field(default_factory=list)
+    error: str | None = None
+
+    @property
+    def status(self) -> str:
+        """``ok``, ``no face`` or ``error``."""
+        return "error" if self.error else "ok" if self.faces else "no face"
+
+    def rows(self) -> list[Row]:
+        """One row per face, or one that says why there is none; keys are COLUMNS."""
+        base: Row = dict.fromkeys(COLUMNS)
+        base |= {
+            "source": self.source,
+            "status": self.status,
+            "error": self.error,
+            "width": self.width or None,
+            "height": self.height or None,
+            "faces": len(self.faces),
+            "detector": self.detector,
+            "model": self.model,
+        }
+        rows = []
+        for i, face in enumerate(self.faces):
+            x1, y1, x2, y2 = (round(v, 1) for v in face.box)
+            rows.append(
+                {
+                    **base,
+                    "face": i,
+                    "x1": x1,
+                    "y1": y1,
+                    "x2": x2,
+                    "y2": y2,
+                    "detection_score": None if face.detection_score is None else round(face.detection_score, 4),
+                    "expression": face.expression,
+                    "confidence": face.confidence,
+                    "certain": face.certain,
+                    **{f"p_{k}": v for k, v in face.probabilities.items()},
+                    "ferplus_expression": face.ferplus_expression,
+                    **{f"ferplus_{k}": v for k, v in face.ferplus.items()},
+                }
+            )
+        return rows or [base]
+
+    def to_json(self) -> str:
+        """The rows as a JSON array."""
+        return json.dumps(self.rows(), ensure_ascii=False)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The rows as a pandas frame; needs the ``table`` extra."""
+        return _frame(self.rows())
+
+
+class Results(list[ImageResult]):
+    """Results of several images, in the order they were given."""
+
+    def rows(self) -> list[Row]:
+        """All rows."""
+        return [row for result in self for row in result.rows()]
+
+    def to_json(self) -> str:
+        """All rows as a JSON array."""
+        return json.dumps(self.rows(), ensure_ascii=False)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """All rows as a pandas frame; needs the ``table`` extra."""
+        return _frame(self.rows())
+
+
+def _frame(rows: list[Row]) -> pandas.DataFrame:
+    try:
+        import pandas
+    except ImportError:
+        raise MissingExtraError("pandas", "table", "to_frame()") from None
+    return pandas.DataFrame(rows, columns=list(COLUMNS))

@@ -1,0 +1,299 @@
+"""Bundles: what is saved is what is loaded, and what was altered is not loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mien import bundle
+from mien.bundle import Bundle, available, find, read_card, save
+from mien.errors import BundleError
+from mien.expressions import FER2013, FERPLUS
+from mien.files import sha256
+
+FACES = np.random.default_rng(0).integers(0, 256, (5, 48, 48), dtype=np.uint8)
+FACES[1] //= 4
+FACES[2, :24] = 255
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def rewrite_card(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    path = folder / "card.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+
+
+# ---- round trip
+
+
+def test_a_saved_bundle_has_a_network_and_a_card_and_nothing_else(toy_bundle: Path) -> None:
+    assert sorted(p.name for p in toy_bundle.iterdir()) == ["card.json", "model.onnx"]
+    assert [p.name for p in toy_bundle.parent.iterdir()] == ["toy"]
+
+
+def test_the_card_that_is_read_is_the_card_that_was_saved(
+    tmp_path: Path, toy_network: bytes, toy_card: dict[str, Any]
+) -> None:
+    written = save(tmp_path / "toy", toy_network, toy_card)
+    assert read_card(tmp_path / "toy") == written
+    assert written.model_dump(exclude={"sha256", "format"}, exclude_defaults=True) == toy_card
+    assert written.format == 1
+
+
+def test_the_card_carries_the_hash_of_the_network(toy_bundle: Path, toy_network: bytes) -> None:
+    assert (toy_bundle / "model.onnx").read_bytes() == toy_network
+    assert Bundle(toy_bundle).card.sha256 == sha256(toy_bundle / "model.onnx")
+
+
+def test_a_score_is_found_by_part_and_vocabulary(toy_bundle: Path) -> None:
+    card = read_card(toy_bundle)
+    assert card.score("PublicTest", "fer2013") is card.scores[0]
+    assert card.score("PublicTest", "ferplus") is None
+    assert card.score("PrivateTest", "fer2013") is None
+
+
+def test_an_existing_folder_is_not_overwritten(toy_bundle: Path, toy_network: bytes, toy_card: dict[str, Any]) -> None:
+    before = (toy_bundle / "card.json").read_bytes()
+    with pytest.raises(BundleError, match="toy exists already"):
+        save(toy_bundle, toy_network, {**toy_card, "name": "other"})
+    assert (toy_bundle / "card.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"parity": "small"},
+        {"extra": 1},
+        {"input": {"size": 0}},
+        {"format": 2},
+        {"vocabularies": {"fer2013": ["happy"]}},
+        {"outputs": ["features"]},
+    ],
+)
+def test_a_bundle_with_a_wrong_card_is_not_written(
+    tmp_path: Path, toy_network: bytes, toy_card: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    with pytest.raises(BundleError):
+        save(tmp_path / "bundles" / "toy", toy_network, {**toy_card, **changed})
+    assert list((tmp_path / "bundles").iterdir()) == []
+
+
+# ---- scoring
+
+
+def test_scores_are_those_of_the_network(toy_bundle: Path) -> None:
+    loaded = Bundle(toy_bundle)
+    found = loaded.score(FACES, loaded.card.outputs)
+    assert {name: values.shape for name, values in found.items()} == {
+        "fer2013_logits": (5, 7),
+        "fer2013_probabilities": (5, 7),
+        "fer2013_evidence": (5, 7, 6, 6),
+        "ferplus_logits": (5, 8),
+        "ferplus_probabilities": (5, 8),
+        "ferplus_evidence": (5, 8, 6, 6),
+        "features": (5, 5),
+    }
+    for v, temperature in loaded.card.calibration.temperature.items():
+        assert found[f"{v}_probabilities"] == pytest.approx(softmax(found[f"{v}_logits"] / temperature), abs=1e-5)
+        assert found[f"{v}_evidence"].mean(axis=(2, 3)) == pytest.approx(found[f"{v}_logits"], abs=1e-4)
+    assert np.ptp(found["fer2013_probabilities"], axis=0).max() > 0.01  # the faces matter
+
+
+def test_only_the_outputs_that_were_asked_for_come_back(toy_bundle: Path) -> None:
+    found = Bundle(toy_bundle).score(FACES, ["features", "ferplus_probabilities"])
+    assert list(found) == ["features", "ferplus_probabilities"]
+    assert found["features"].shape == (5, 5)
+    assert found["ferplus_probabilities"].shape == (5, 8)
+
+
+def test_a_batch_scores_as_its_faces_one_by_one(toy_bundle: Path) -> None:
+    loaded = Bundle(toy_bundle)
+    together = loaded.score(FACES, ["fer2013_probabilities"])["fer2013_probabilities"]
+    alone = [loaded.score(FACES[i : i + 1], ["fer2013_probabilities"])["fer2013_probabilities"][0] for i in range(5)]
+    assert together == pytest.approx(np.stack(alone), abs=1e-6)
+
+
+def test_an_unknown_output_is_refused_with_those_there_are(toy_bundle: Path) -> None:
+    with pytest.raises(BundleError, match=r"the output 'mood' of toy; expected one of fer2013_logits, "):
+        Bundle(toy_bundle).score(FACES, ["features", "mood"])
+
+
+@pytest.mark.parametrize(
+    "faces",
+    [
+        FACES.astype(np.float32),
+        FACES.astype(np.int64),
+        FACES[0],
+        FACES[:, :47],
+        FACES[:, :, :47],
+        FACES[:, None],
+        np.zeros((2, 96, 96), np.uint8),
+    ],
+    ids=lambda faces: f"{faces.shape} {faces.dtype}",
+)
+def test_faces_of_another_shape_or_type_are_refused_with_what_came(toy_bundle: Path, faces: np.ndarray) -> None:
+    with pytest.raises(BundleError, match=r"expected \(N, 48, 48\) uint8") as caught:
+        Bundle(toy_bundle).score(faces, ["features"])
+    assert f"faces of shape {faces.shape} and type {faces.dtype}" in str(caught.value)
+
+
+def test_no_faces_are_refused(toy_bundle: Path) -> None:
+    with pytest.raises(BundleError, match="no faces to score"):
+        Bundle(toy_bundle).score(FACES[:0], ["features"])
+
+
+# ---- altered and damaged bundles
+
+
+@pytest.mark.parametrize("place", [0, 0.5, -1])
+def test_a_flipped_bit_in_the_network_is_found_by_its_hash(toy_bundle: Path, place: float) -> None:
+    content = bytearray((toy_bundle / "model.onnx").read_bytes())
+    content[int(place * len(content)) if place >= 0 else -1] ^= 1
+    (toy_bundle / "model.onnx").write_bytes(content)
+    with pytest.raises(BundleError, match=r"model\.onnx has sha256 .*as its card says.*install the bundle again"):
+        Bundle(toy_bundle)
+
+
+def test_a_network_that_was_cut_off_is_found_by_its_hash(toy_bundle: Path) -> None:
+    (toy_bundle / "model.onnx").write_bytes((toy_bundle / "model.onnx").read_bytes()[:-1])
+    with pytest.raises(BundleError, match="has sha256"):
+        Bundle(toy_bundle)
+
+
+@pytest.mark.parametrize(
+    "labels", [FER2013.labels[::-1], FER2013.labels[:-1], (*FER2013.labels, "contempt"), FERPLUS.labels]
+)
+def test_a_bundle_for_other_labels_is_refused_with_both_sets(toy_bundle: Path, labels: tuple[str, ...]) -> None:
+    rewrite_card(toy_bundle, lambda card: {**card, "vocabularies": {**card["vocabularies"], "fer2013": list(labels)}})
+    with pytest.raises(BundleError) as caught:
+        Bundle(toy_bundle)
+    assert f"label set 'fer2013' ({', '.join(labels)})" in str(caught.value)
+    assert f"expected {', '.join(FER2013.labels)}" in str(caught.value)
+
+
+def test_a_vocabulary_that_mien_does_not_know_is_refused(toy_bundle: Path) -> None:
+    rewrite_card(toy_bundle, lambda card: {**card, "vocabularies": {**card["vocabularies"], "rafdb": ["happy"]}})
+    with pytest.raises(BundleError, match=r"label set 'rafdb'.*one of fer2013, ferplus"):
+        Bundle(toy_bundle)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda card: {k: v for k, v in card.items() if k != "calibration"}, "calibration: Field required"),
+        (lambda card: {**card, "surprise": 1}, "surprise: Extra inputs"),
+        (lambda card: {**card, "format": 2}, "format: .*a card of format 1"),
+        (lambda card: {**card, "sha256": "abc"}, "sha256: "),
+        (lambda card: {**card, "input": {"size": 48, "colour": "rgb"}}, r"input\.colour"),
+        (
+            lambda card: {**card, "crop": {"haar": {"anchor": "nose", "dx": 0, "dy": 0, "side": 1}}},
+            r"crop\.haar\.anchor",
+        ),
+        (lambda card: {**card, "crop": {"haar": {"anchor": "box", "dx": 0, "dy": 0, "side": 0}}}, r"crop\.haar\.side"),
+        (lambda card: {**card, "outputs": [o for o in card["outputs"] if o != "ferplus_logits"]}, "no ferplus_logits"),
+        (lambda card: {**card, "vocabularies": {"ferplus": card["vocabularies"]["ferplus"]}}, "no fer2013 vocabulary"),
+    ],
+    ids=[
+        "no calibration",
+        "unknown field",
+        "other format",
+        "no hash",
+        "colour",
+        "anchor",
+        "crop side",
+        "outputs",
+        "vocabulary",
+    ],
+)
+def test_a_wrong_card_is_refused_with_the_field(toy_bundle: Path, change: Callable[[Any], Any], complaint: str) -> None:
+    rewrite_card(toy_bundle, change)
+    with pytest.raises(BundleError, match=complaint) as caught:
+        Bundle(toy_bundle)
+    assert "card.json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"format": 1, "na', b"[]", b"\xff\xfe\x00", b"null"],
+    ids=["empty", "cut", "list", "bytes", "null"],
+)
+def test_a_damaged_card_is_refused(toy_bundle: Path, content: bytes) -> None:
+    (toy_bundle / "card.json").write_bytes(content)
+    with pytest.raises(BundleError, match=r"card\.json is damaged"):
+        Bundle(toy_bundle)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "card.json"])
+def test_a_missing_file_is_refused(toy_bundle: Path, name: str) -> None:
+    (toy_bundle / name).unlink()
+    with pytest.raises(BundleError, match=r"toy is not a model bundle; expected a folder with model\.onnx and card"):
+        Bundle(toy_bundle)
+
+
+def test_what_is_no_network_is_refused_when_it_is_first_used(tmp_path: Path, toy_card: dict[str, Any]) -> None:
+    save(tmp_path / "toy", b"this is no network", toy_card)
+    loaded = Bundle(tmp_path / "toy")
+    with pytest.raises(BundleError, match=r"model\.onnx cannot be loaded"):
+        loaded.score(FACES, ["features"])
+
+
+def test_a_network_without_an_output_that_its_card_names_is_refused(
+    tmp_path: Path, toy_network: bytes, toy_card: dict[str, Any]
+) -> None:
+    save(tmp_path / "toy", toy_network, {**toy_card, "outputs": [*toy_card["outputs"], "mood"]})
+    with pytest.raises(BundleError, match="lacks the outputs mood"):
+        Bundle(tmp_path / "toy").score(FACES, ["features"])
+
+
+# ---- finding
+
+
+@pytest.fixture
+def installed(toy_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The toy bundle as ``mine`` in the cache."""
+    monkeypatch.setenv("MIEN_CACHE", str(tmp_path / "cache"))
+    return Path(shutil.copytree(toy_bundle, tmp_path / "cache" / "models" / "mine"))
+
+
+def test_a_bundle_in_the_cache_is_available_and_found_by_name(installed: Path) -> None:
+    assert available()["mine"] == installed
+    assert find("mine") == installed
+    assert Bundle(find("mine")).card.name == "toy"
+
+
+def test_a_bundle_is_found_by_its_folder(toy_bundle: Path) -> None:
+    assert find(toy_bundle) == toy_bundle
+    assert find(str(toy_bundle)) == toy_bundle
+
+
+def test_an_unknown_model_is_refused_with_the_installed_ones(installed: Path) -> None:
+    with pytest.raises(BundleError, match=r"no model 'theirs'; expected an installed name \(.*mine.*\)"):
+        find("theirs")
+
+
+def test_a_folder_without_a_card_is_not_available(installed: Path) -> None:
+    (installed / "card.json").unlink()
+    assert "mine" not in available()
+
+
+def test_a_bundle_of_the_package_comes_before_one_of_the_same_name_in_the_cache(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = Path(shutil.copytree(installed, tmp_path / "package" / "weights" / "mine"))
+    monkeypatch.setattr(bundle, "files", lambda package: tmp_path / "package")
+    assert available() == {"mine": shipped}
+
+
+def test_every_bundle_that_ships_is_whole() -> None:
+    folders = [folder for folder in available().values() if folder.parent.name == "weights"]
+    for folder in folders:
+        assert Bundle(folder).card.name == folder.name
