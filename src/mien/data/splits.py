@@ -32,19 +32,26 @@ class Split:
     excluded: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        every = np.concatenate(list(self.parts.values()))
+        every = np.concatenate([*self.parts.values(), *self.excluded.values()])
         if len(np.unique(every)) != len(every):
-            raise DataError(f"split {self.name}: a row is in two parts", "disjoint parts")
+            raise DataError(f"split {self.name}: a row is in two parts, or in a part and excluded", "disjoint parts")
         for part, rows in self.parts.items():
             if not len(rows):
-                raise DataError(f"split {self.name}: the part {part} is empty", "at least one row in each part",
-                                "Use more data or another fraction.")
+                raise DataError(
+                    f"split {self.name}: the part {part} is empty",
+                    "at least one row in each part",
+                    "Use more data or another fraction.",
+                )
 
     def save(self, path: Path) -> None:
         """Write as JSON, through a temporary name."""
-        body = {"name": self.name, "seed": self.seed, "source_sha256": self.source_sha256,
-                "parts": {k: v.tolist() for k, v in self.parts.items()},
-                "excluded": {k: v.tolist() for k, v in self.excluded.items()}}
+        body = {
+            "name": self.name,
+            "seed": self.seed,
+            "source_sha256": self.source_sha256,
+            "parts": {k: v.tolist() for k, v in self.parts.items()},
+            "excluded": {k: v.tolist() for k, v in self.excluded.items()},
+        }
         write_text(path, json.dumps(body) + "\n")
 
     @staticmethod
@@ -52,11 +59,21 @@ class Split:
         """Read what ``save`` wrote."""
         try:
             body = json.loads(path.read_text(encoding="utf-8"))
-            return Split(body["name"], body["seed"], body["source_sha256"],
-                         {k: np.array(v, np.int32) for k, v in body["parts"].items()},
-                         {k: np.array(v, np.int32) for k, v in body["excluded"].items()})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return Split(
+                body["name"],
+                body["seed"],
+                body["source_sha256"],
+                {k: _row_ids(v) for k, v in body["parts"].items()},
+                {k: _row_ids(v) for k, v in body["excluded"].items()},
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{path}: not a split ({error})", "a file written by mien") from error
+
+
+def _row_ids(values: list[int]) -> np.ndarray:
+    if not all(type(v) is int and 0 <= v < 2**31 for v in values):
+        raise ValueError("a row id is not a whole number from 0 to 2147483647")
+    return np.array(values, np.int32)
 
 
 def identical_groups(faces: np.ndarray) -> np.ndarray:
@@ -111,6 +128,10 @@ def official(faces: FaceSet, validation: float, seed: int) -> Split:
     private = np.setdiff1d(np.arange(len(faces)), np.concatenate([training, public]))
     if len(private):
         parts["private_test"] = private
-    return Split("official", seed, faces.provenance.sha256,
-                 {k: np.sort(faces.rows[v]) for k, v in parts.items()},
-                 {"identical to a test face": np.sort(faces.rows[training[copy]])})
+    return Split(
+        "official",
+        seed,
+        faces.provenance.sha256,
+        {k: np.sort(faces.rows[v]) for k, v in parts.items()},
+        {"identical to a test face": np.sort(faces.rows[training[copy]])},
+    )

@@ -1,11 +1,11 @@
 """The packed store: a folder of plain ``.npy`` files, written once and memory-mapped from then on.
 
-    STORE/faces.npy   (N, size, size) uint8 gray, memory-mapped
-    STORE/labels.npy  (N,) int8, index into FER2013
-    STORE/votes.npy   (N, 10) uint8, FER+ tagger votes in the order of FERPLUS_VOTES; all zero where unknown
-    STORE/rows.npy    (N,) int32, row of the source's own file
-    STORE/usage.npy   (N,) uint8, index into USAGES
-    STORE/store.json  format number, counts and provenance; written last, so a folder without it is not a store
+STORE/faces.npy   (N, size, size) uint8 gray, memory-mapped
+STORE/labels.npy  (N,) int8, index into FER2013
+STORE/votes.npy   (N, 10) uint8, FER+ tagger votes in the order of FERPLUS_VOTES; all zero where unknown
+STORE/rows.npy    (N,) int32, row of the source's own file
+STORE/usage.npy   (N,) uint8, index into USAGES
+STORE/store.json  format number, counts and provenance; written last, so a folder without it is not a store
 """
 
 from __future__ import annotations
@@ -65,23 +65,28 @@ class FaceSet:
 
     def __post_init__(self) -> None:
         n, name = len(self.faces), self.provenance.source
-        wanted = {"faces": (self.faces.ndim == 3 and self.faces.dtype == np.uint8, "(N, size, size) uint8"),
-                  "labels": (self.labels.shape == (n,) and self.labels.dtype == np.int8, "(N,) int8"),
-                  "votes": (self.votes.shape == (n, len(FERPLUS_VOTES)) and self.votes.dtype == np.uint8, "(N, 10) uint8"),
-                  "rows": (self.rows.shape == (n,) and self.rows.dtype == np.int32, "(N,) int32"),
-                  "usage": (self.usage.shape == (n,) and self.usage.dtype == np.uint8, "(N,) uint8")}
-        for field, (right, shape) in wanted.items():
-            if not right:
-                found = getattr(self, field)
-                raise DataError(f"{name}: {field} is {found.shape} {found.dtype}", f"{shape} for N = {n} faces")
+        side = self.faces.shape[-1]
+        for field, shape, dtype in (
+            ("faces", (n, side, side), np.uint8),
+            ("labels", (n,), np.int8),
+            ("votes", (n, len(FERPLUS_VOTES)), np.uint8),
+            ("rows", (n,), np.int32),
+            ("usage", (n,), np.uint8),
+        ):
+            found = getattr(self, field)
+            if found.shape != shape or found.dtype != dtype:
+                raise DataError(f"{name}: {field} is {found.shape} {found.dtype}", f"{shape} {np.dtype(dtype).name}")
         if n == 0:
             raise DataError(f"{name}: no faces", "at least one row", "Check that this is the right file.")
         for field, limit in (("labels", len(FER2013)), ("usage", len(USAGES))):
             values = getattr(self, field)
             bad = np.flatnonzero((values < 0) | (values >= limit))
             if len(bad):
-                raise DataError(f"{name}, row {self.rows[bad[0]]}: {field} is {values[bad[0]]}",
-                                f"0 to {limit - 1}", "Correct the row in the source file.")
+                raise DataError(
+                    f"{name}, row {self.rows[bad[0]]}: {field} is {values[bad[0]]}",
+                    f"0 to {limit - 1}",
+                    "Correct the row in the source file.",
+                )
         if len(np.unique(self.rows)) != n:
             raise DataError(f"{name}: row ids repeat", "one id per face")
 
@@ -93,8 +98,11 @@ class FaceSet:
         found = np.flatnonzero(self.usage == USAGES.index(usage))
         if not len(found):
             present = ", ".join(u for i, u in enumerate(USAGES) if (self.usage == i).any())
-            raise DataError(f"{self.provenance.source}: the split {usage} is empty", f"rows with usage {usage}",
-                            f"This file holds {present} only.")
+            raise DataError(
+                f"{self.provenance.source}: the split {usage} is empty",
+                f"rows with usage {usage}",
+                f"This file holds {present} only.",
+            )
         return found
 
     def positions(self, rows: np.ndarray) -> np.ndarray:
@@ -105,8 +113,11 @@ class FaceSet:
         found = order[at]
         missing = np.flatnonzero(self.rows[found] != rows)
         if len(missing):
-            raise DataError(f"{self.provenance.source}: row {rows[missing[0]]} of the split is not in this set",
-                            "the data set the split was made from", f"{len(missing)} of {len(rows)} rows are absent.")
+            raise DataError(
+                f"{self.provenance.source}: row {rows[missing[0]]} of the split is not in this set",
+                "the data set the split was made from",
+                f"{len(missing)} of {len(rows)} rows are absent.",
+            )
         return found
 
 
@@ -125,8 +136,12 @@ def save(faces: FaceSet, folder: Path) -> None:
     with staged_folder(folder) as stage:
         for field in _ARRAYS:
             np.save(stage / f"{field}.npy", np.ascontiguousarray(getattr(faces, field)))
-        about = {"format": FORMAT, "n": len(faces), "size": int(faces.faces.shape[1]),
-                 "provenance": asdict(faces.provenance)}
+        about = {
+            "format": FORMAT,
+            "n": len(faces),
+            "size": int(faces.faces.shape[1]),
+            "provenance": asdict(faces.provenance),
+        }
         (stage / "store.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
@@ -138,20 +153,33 @@ def load(folder: Path) -> FaceSet:
     """
     about_file = folder / "store.json"
     if not about_file.is_file():
-        raise DataError(f"{folder} is not a store: it has no store.json", "a folder written by mien data import",
-                        f"Make one with: mien data import fer2013.csv {folder}")
+        raise DataError(
+            f"{folder} is not a store: it has no store.json",
+            "a folder written by mien data import",
+            f"Make one with: mien data import fer2013.csv {folder}",
+        )
     try:
         about = json.loads(about_file.read_text(encoding="utf-8"))
         if about["format"] != FORMAT:
-            raise DataError(f"{folder} is a store of format {about['format']}", f"format {FORMAT}",
-                            "Import the source again with this version of mien.")
-        arrays = {f: np.load(folder / f"{f}.npy", mmap_mode="r" if f == "faces" else None) for f in _ARRAYS}
+            raise DataError(
+                f"{folder} is a store of format {about['format']}",
+                f"format {FORMAT}",
+                "Import the source again with this version of mien.",
+            )
+        mapped = {f: np.lib.format.open_memmap(folder / f"{f}.npy", mode="r") for f in _ARRAYS}
+        arrays = {f: array if f == "faces" else np.array(array) for f, array in mapped.items()}
         faces = FaceSet(**arrays, provenance=Provenance(**about["provenance"]))
         count = int(about["n"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder}: the store is damaged ({error})", "the files mien data import wrote",
-                        "Delete the folder and import the source again.") from error
+        raise DataError(
+            f"{folder}: the store is damaged ({error})",
+            "the files mien data import wrote",
+            "Delete the folder and import the source again.",
+        ) from error
     if len(faces) != count:
-        raise DataError(f"{folder}: store.json says {count} faces, the arrays hold {len(faces)}", "the same number",
-                        "Delete the folder and import the source again.")
+        raise DataError(
+            f"{folder}: store.json says {count} faces, the arrays hold {len(faces)}",
+            "the same number",
+            "Delete the folder and import the source again.",
+        )
     return faces

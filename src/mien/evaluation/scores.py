@@ -26,8 +26,10 @@ class Predictions:
 
     def __post_init__(self) -> None:
         if self.probabilities.shape != (len(self.rows), len(self.vocabulary)):
-            raise DataError(f"probabilities are {self.probabilities.shape}",
-                            f"({len(self.rows)}, {len(self.vocabulary)}): one row per id, one column per label")
+            raise DataError(
+                f"probabilities are {self.probabilities.shape}",
+                f"({len(self.rows)}, {len(self.vocabulary)}): one row per id, one column per label",
+            )
         if len(np.unique(self.rows)) != len(self.rows):
             raise DataError("predictions: a row id appears twice", "one prediction per row")
         if not np.allclose(self.probabilities.sum(axis=1), 1, atol=1e-3):
@@ -66,13 +68,22 @@ def accuracy(predictions: Predictions, rows: np.ndarray, labels: np.ndarray, dra
         seed: Their seed.
 
     Raises:
-        DataError: The row ids do not line up, or no face is left.
+        DataError: The row ids do not line up, a label is outside the vocabulary, or no face is left.
     """
     order, other = np.argsort(predictions.rows), np.argsort(rows)
     if len(order) != len(other) or (predictions.rows[order] != np.asarray(rows)[other]).any():
-        raise DataError("predictions and labels are of different rows", "the same row ids on both sides",
-                        "Score the rows that were predicted.")
-    truth = np.asarray(labels)[other]
+        raise DataError(
+            "predictions and labels are of different rows",
+            "the same row ids on both sides",
+            "Score the rows that were predicted.",
+        )
+    labels = np.asarray(labels)
+    if labels.shape != (len(other),) or (labels >= len(predictions.vocabulary)).any():
+        raise DataError(
+            f"labels of shape {labels.shape} up to {labels.max(initial=-1)}",
+            f"({len(other)},): one per row id, under {len(predictions.vocabulary)}",
+        )
+    truth = labels[other]
     named = truth >= 0
     if not named.any():
         raise DataError("no face has a label under this protocol", "at least one labelled face")
@@ -85,9 +96,14 @@ def accuracy(predictions: Predictions, rows: np.ndarray, labels: np.ndarray, dra
     names = predictions.vocabulary.labels
     support = np.bincount(truth, minlength=len(names))
     hits = np.bincount(truth[right], minlength=len(names))
-    return Score(float(right.mean()), float(low), float(high), n,
-                 {k: float(h / s) if s else float("nan") for k, h, s in zip(names, hits, support, strict=True)},
-                 {k: int(s) for k, s in zip(names, support, strict=True)})
+    return Score(
+        float(right.mean()),
+        float(low),
+        float(high),
+        n,
+        {k: float(h / s) if s else float("nan") for k, h, s in zip(names, hits, support, strict=True)},
+        {k: int(s) for k, s in zip(names, support, strict=True)},
+    )
 
 
 def ferplus_majority(votes: np.ndarray) -> np.ndarray:

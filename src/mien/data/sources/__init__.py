@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from mien.data.sources import fer2013_csv, fer2013_parquet
 from mien.data import store
+from mien.data.sources import fer2013_csv, fer2013_parquet
 from mien.data.store import FaceSet
 from mien.errors import DataError
 from mien.files import cache_folder, sha256
@@ -44,5 +44,10 @@ def open_faces(path: Path) -> FaceSet:
         return read(path)  # says what is wrong
     packed = cache_folder() / "stores" / f"{path.stem}-{sha256(path)[:16]}"
     if not packed.exists():
-        store.save(read(path), packed)
+        faces = read(path)
+        try:
+            store.save(faces, packed)
+        except (DataError, OSError):
+            if not packed.exists():  # else another process built the same store meanwhile: use that one
+                raise
     return store.load(packed)

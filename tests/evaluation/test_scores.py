@@ -1,0 +1,251 @@
+"""Scores: right numbers, rows that line up, and an interval that holds what it says."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mien.data import FaceSet
+from mien.errors import DataError
+from mien.evaluation.scores import Predictions, Score, accuracy, ferplus_majority
+from mien.expressions import FER2013, FERPLUS, FERPLUS_VOTES, Vocabulary
+
+N = 400
+
+
+def one_hot(answers: np.ndarray, vocabulary: Vocabulary = FER2013) -> np.ndarray:
+    return np.eye(len(vocabulary))[answers]
+
+
+@pytest.fixture
+def predictions() -> Predictions:
+    """Random probabilities for 400 rows whose ids are neither sorted nor without gaps."""
+    rng = np.random.default_rng(1)
+    return Predictions(FER2013, rng.permutation(5 * N)[:N], rng.dirichlet(np.full(7, 0.3), N))
+
+
+@pytest.fixture
+def labels(predictions: Predictions) -> np.ndarray:
+    """Right for about 60% of the rows; no fear at all."""
+    rng = np.random.default_rng(2)
+    answers = predictions.probabilities.argmax(axis=1)
+    truth = np.where(rng.random(N) < 0.6, answers, rng.integers(0, 7, N))
+    return np.where(truth == FER2013.index("fear"), FER2013.index("sad"), truth)
+
+
+# ---- accuracy, recall, support
+
+
+def test_accuracy_is_the_share_of_right_answers_counted_by_hand(predictions: Predictions, labels: np.ndarray) -> None:
+    right = sum(int(p.argmax() == label) for p, label in zip(predictions.probabilities, labels, strict=True))
+    score = accuracy(predictions, predictions.rows, labels)
+    assert score.value == pytest.approx(right / N)
+    assert score.n == N
+
+
+def test_recall_and_support_are_counted_per_label(predictions: Predictions, labels: np.ndarray) -> None:
+    score = accuracy(predictions, predictions.rows, labels)
+    answers = predictions.probabilities.argmax(axis=1)
+    for i, name in enumerate(FER2013.labels):
+        assert score.support[name] == (labels == i).sum()
+        if name != "fear":
+            assert score.recall[name] == pytest.approx((answers[labels == i] == i).mean())
+    assert score.support["fear"] == 0
+    assert math.isnan(score.recall["fear"])
+    assert list(score.recall) == list(score.support) == list(FER2013.labels)
+    assert sum(score.support.values()) == N
+
+
+def test_scores_agree_with_scikit_learn(predictions: Predictions, labels: np.ndarray) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    answers = predictions.probabilities.argmax(axis=1)
+    score = accuracy(predictions, predictions.rows, labels)
+    assert score.value == pytest.approx(metrics.accuracy_score(labels, answers))
+    named = [name for name in FER2013.labels if name != "fear"]
+    recall = metrics.recall_score(labels, answers, average=None, labels=[FER2013.index(n) for n in named])
+    assert [score.recall[name] for name in named] == pytest.approx(list(recall))
+
+
+def test_faces_that_a_protocol_does_not_name_are_left_out(predictions: Predictions, labels: np.ndarray) -> None:
+    named = np.arange(N) % 3 > 0
+    score = accuracy(predictions, predictions.rows, np.where(named, labels, -1))
+    kept = Predictions(FER2013, predictions.rows[named], predictions.probabilities[named])
+    assert score.n == named.sum()
+    assert score.value == accuracy(kept, kept.rows, labels[named]).value
+    assert score.support == accuracy(kept, kept.rows, labels[named]).support
+
+
+# ---- rows
+
+
+def same(a: Score, b: Score) -> bool:
+    return repr(a) == repr(b)  # nan is not equal to itself
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_changes_nothing(random: object) -> None:
+    rng = np.random.default_rng(random.randrange(2**32))  # type: ignore[attr-defined]
+    rows, probabilities, truth = rng.permutation(60)[:30], rng.dirichlet(np.ones(7), 30), rng.integers(-1, 7, 30)
+    truth[0] = 0
+    mine, theirs = rng.permutation(30), rng.permutation(30)
+    assert same(
+        accuracy(Predictions(FER2013, rows, probabilities), rows, truth, draws=50),
+        accuracy(Predictions(FER2013, rows[mine], probabilities[mine]), rows[theirs], truth[theirs], draws=50),
+    )
+
+
+@pytest.mark.parametrize("change", ["one other row", "one row less", "one row more", "a row twice"])
+def test_rows_that_do_not_line_up_are_refused(predictions: Predictions, labels: np.ndarray, change: str) -> None:
+    rows = predictions.rows.copy()
+    if change == "one other row":
+        rows[7] = 10**6
+    elif change == "one row less":
+        rows, labels = rows[:-1], labels[:-1]
+    elif change == "one row more":
+        rows, labels = np.append(rows, 10**6), np.append(labels, 0)
+    else:
+        rows[7] = rows[8]
+    with pytest.raises(DataError, match="different rows; expected the same row ids"):
+        accuracy(predictions, rows, labels)
+
+
+@pytest.mark.parametrize("wrong", ["short", "long", "out of the vocabulary"])
+def test_labels_that_do_not_fit_the_rows_or_the_vocabulary_are_refused(
+    predictions: Predictions, labels: np.ndarray, wrong: str
+) -> None:
+    changed = {"short": labels[:-1], "long": np.append(labels, 0), "out of the vocabulary": np.append(labels[:-1], 7)}
+    with pytest.raises(DataError, match="labels of shape"):
+        accuracy(predictions, predictions.rows, changed[wrong])
+
+
+def test_labels_that_name_no_face_are_refused(predictions: Predictions) -> None:
+    with pytest.raises(DataError, match="no face has a label under this protocol"):
+        accuracy(predictions, predictions.rows, np.full(N, -1))
+
+
+@pytest.mark.parametrize(
+    ("rows", "probabilities", "complaint"),
+    [
+        (np.arange(3), np.full((3, 8), 1 / 8), r"probabilities are \(3, 8\); expected \(3, 7\)"),
+        (np.arange(3), np.full((2, 7), 1 / 7), r"probabilities are \(2, 7\); expected \(3, 7\)"),
+        (np.array([1, 2, 1]), np.full((3, 7), 1 / 7), "a row id appears twice"),
+        (np.arange(3), np.full((3, 7), 0.2), "do not sum to 1"),
+        (np.arange(3), np.full((3, 7), np.nan), "do not sum to 1"),
+    ],
+)
+def test_predictions_check_themselves(rows: np.ndarray, probabilities: np.ndarray, complaint: str) -> None:
+    with pytest.raises(DataError, match=complaint):
+        Predictions(FER2013, rows, probabilities)
+
+
+# ---- the interval
+
+
+def test_the_interval_holds_the_truth_about_95_times_in_a_hundred() -> None:
+    n, truth, trials = 300, 0.7, 2000
+    rng, rows = np.random.default_rng(4), np.arange(n)
+    labels = np.zeros(n, np.int64)
+    held = 0
+    for trial in range(trials):
+        answers = np.where(rng.random(n) < truth, 0, 1)
+        score = accuracy(Predictions(FER2013, rows, one_hot(answers)), rows, labels, draws=500, seed=trial)
+        held += score.low <= truth <= score.high
+    assert 0.92 <= held / trials <= 0.97
+
+
+def test_the_interval_is_that_of_resampled_faces(predictions: Predictions, labels: np.ndarray) -> None:
+    right = predictions.probabilities.argmax(axis=1) == labels
+    rng = np.random.default_rng(0)
+    drawn = [right[rng.integers(0, N, N)].mean() for _ in range(4000)]
+    score = accuracy(predictions, predictions.rows, labels, draws=4000)
+    assert (score.low, score.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.008)
+    assert score.low < score.value < score.high
+
+
+def test_the_interval_is_the_same_each_time(predictions: Predictions, labels: np.ndarray) -> None:
+    assert same(accuracy(predictions, predictions.rows, labels), accuracy(predictions, predictions.rows, labels))
+
+
+def test_four_times_the_faces_halve_the_interval() -> None:
+    widths = []
+    for n in (1000, 4000):
+        answers = (np.arange(n) % 4 == 0).astype(int)
+        score = accuracy(Predictions(FER2013, np.arange(n), one_hot(answers)), np.arange(n), np.zeros(n, int))
+        widths.append(score.high - score.low)
+    assert widths[0] / widths[1] == pytest.approx(2, rel=0.15)
+
+
+# ---- the FER+ protocol
+
+
+def official_rule(votes: list[int]) -> int:
+    """The published code of Barsoum et al. 2016, mode "majority", re-stated line by line; -1 for what it leaves out."""
+    emotion_raw = [float(v) for v in votes]
+    size = len(emotion_raw)
+    emotion_unknown = [0.0] * size
+    emotion_unknown[-2] = 1.0
+    # remove emotions with a single vote (outlier removal)
+    for i in range(size):
+        if emotion_raw[i] < 1.0 + 1e-9:
+            emotion_raw[i] = 0.0
+    sum_list = sum(emotion_raw)
+    emotion = [0.0] * size
+    # find the peak value of the emo_raw list
+    maxval = max(emotion_raw)
+    if maxval > 0.5 * sum_list:
+        emotion[emotion_raw.index(maxval)] = maxval / sum_list
+    else:
+        emotion = emotion_unknown  # force setting as unknown
+    index = emotion.index(max(emotion))
+    return index if index < 8 else -1  # neither unknown nor non-face
+
+
+@given(st.lists(st.integers(0, 10), min_size=10, max_size=10))
+def test_majority_labels_follow_the_official_rule(votes: list[int]) -> None:
+    assert ferplus_majority(np.array([votes], np.uint8)).tolist() == [official_rule(votes)]
+
+
+def test_majority_labels_follow_the_official_rule_on_ten_votes() -> None:
+    rng = np.random.default_rng(6)
+    votes = np.concatenate(
+        [rng.multinomial(10, rng.dirichlet(np.full(10, alpha)), 1) for alpha in (0.1, 0.3, 1.0) for _ in range(700)]
+    ).astype(np.uint8)
+    found = ferplus_majority(votes)
+    assert found.tolist() == [official_rule(v) for v in votes.tolist()]
+    assert set(found.tolist()) == set(range(-1, 8))
+
+
+@pytest.mark.parametrize(
+    ("votes", "label"),
+    [
+        ({"happiness": 10}, "happiness"),
+        ({"happiness": 6, "neutral": 4}, "happiness"),
+        ({"happiness": 5, "neutral": 5}, None),
+        ({"happiness": 4, "neutral": 3, "fear": 3}, None),
+        ({"happiness": 5, "neutral": 4, "fear": 1}, "happiness"),
+        ({"contempt": 8, "unknown": 2}, "contempt"),
+        ({"unknown": 6, "sadness": 4}, None),
+        ({"nonface": 10}, None),
+        ({"sadness": 4, "unknown": 4, "nonface": 2}, None),
+        ({"happiness": 1, "neutral": 1, "fear": 1}, None),
+        ({}, None),
+    ],
+)
+def test_majority_labels_in_words(votes: dict[str, int], label: str | None) -> None:
+    row = np.array([[votes.get(name, 0) for name in FERPLUS_VOTES]], np.uint8)
+    assert ferplus_majority(row)[0] == (-1 if label is None else FERPLUS.index(label))
+
+
+def test_votes_of_one_byte_do_not_overflow() -> None:
+    votes = np.zeros((1, 10), np.uint8)
+    votes[0, [0, 1]] = 130, 131  # 2 × 131 and the sum are more than a byte holds
+    assert ferplus_majority(votes).tolist() == [1]
+
+
+def test_on_public_test_the_majority_protocol_counts_3196_faces(fer2013: FaceSet) -> None:
+    votes = fer2013.votes[fer2013.where("PublicTest")]
+    assert (ferplus_majority(votes) >= 0).sum() == 3196
