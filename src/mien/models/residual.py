@@ -22,9 +22,11 @@ class Block(nn.Module):
         self.norm2 = nn.BatchNorm2d(channels_out)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or channels_in != channels_out:
-            self.shortcut = nn.Sequential(nn.AvgPool2d(2) if stride == 2 else nn.Identity(),
-                                          nn.Conv2d(channels_in, channels_out, 1, bias=False),
-                                          nn.BatchNorm2d(channels_out))
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(2) if stride == 2 else nn.Identity(),
+                nn.Conv2d(channels_in, channels_out, 1, bias=False),
+                nn.BatchNorm2d(channels_out),
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         y = functional.relu(self.norm1(self.conv1(x)))
@@ -41,10 +43,16 @@ class ResidualNet(nn.Module):
     def __init__(self, section: NetworkSection) -> None:
         super().__init__()
         if len(section.widths) != len(section.blocks):
-            raise RecipeError(f"network.widths has {len(section.widths)} stages, network.blocks {len(section.blocks)}",
-                              "the same number")
-        layers: list[nn.Module] = [nn.Conv2d(1, section.stem, 3, 1, 1, bias=False), nn.BatchNorm2d(section.stem),
-                                   nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+            raise RecipeError(
+                f"network.widths has {len(section.widths)} stages, network.blocks {len(section.blocks)}",
+                "the same number",
+            )
+        layers: list[nn.Module] = [
+            nn.Conv2d(1, section.stem, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(section.stem),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2, 1),
+        ]
         channels = section.stem
         for stage, (width, blocks) in enumerate(zip(section.widths, section.blocks, strict=True)):
             for block in range(blocks):
@@ -62,7 +70,8 @@ class ResidualNet(nn.Module):
 
     def maps(self, x: Tensor) -> Tensor:
         """Last feature map: (N, 1, s, s) float → (N, C, s', s')."""
-        return self.body(x)
+        found: Tensor = self.body(x)
+        return found
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Logits by vocabulary name: (N, 1, s, s) float → (N, len(vocabulary)) each."""

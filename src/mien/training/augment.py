@@ -83,8 +83,9 @@ def _warp(faces: Tensor, u: Tensor, either: Tensor, section: AugmentSection) -> 
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
     # Rows map output coordinates (-1 to 1) to input coordinates; 2 × shift because the side is 2 long there.
     theta = torch.zeros(n, 2, 3, device=faces.device)
-    theta[:, 0, 0], theta[:, 0, 1], theta[:, 0, 2] = mirror * cos, mirror * (cos * shear - sin), 2 * section.shift * either[:, 4]
-    theta[:, 1, 0], theta[:, 1, 1], theta[:, 1, 2] = sin, sin * shear + cos, 2 * section.shift * either[:, 5]
+    theta[:, 0, 0], theta[:, 0, 1] = mirror * cos, mirror * (cos * shear - sin)
+    theta[:, 1, 0], theta[:, 1, 1] = sin, sin * shear + cos
+    theta[:, :, 2] = 2 * section.shift * either[:, 4:6]
     grid = functional.affine_grid(theta, list(faces.shape), align_corners=False)
     return functional.grid_sample(faces, grid, mode="bilinear", padding_mode="border", align_corners=False)
 

@@ -24,14 +24,16 @@ class Reporter:
     Attributes:
         epochs: Epochs of the whole run.
         steps: Steps of one epoch.
+        batch_size: Faces of one step.
         epoch: Epochs finished.
-        step: Steps finished in this epoch.
+        step: Steps finished in the epoch that is under way.
         loss: Loss of the latest step.
         rows: A dict of COLUMNS for each finished epoch.
     """
 
     epochs: int
     steps: int
+    batch_size: int
     epoch: int = 0
     step: int = 0
     loss: float = float("nan")
@@ -44,9 +46,8 @@ class EpochLog(pl.Callback):
     Its rows are part of the checkpoint, so a resumed run's log has each epoch once.
     """
 
-    def __init__(self, path: Path, epochs: int, steps: int, report: Callable[[Reporter], None] | None) -> None:
-        self.path, self.report = path, report
-        self.state = Reporter(epochs, steps)
+    def __init__(self, path: Path, state: Reporter, report: Callable[[Reporter], None] | None) -> None:
+        self.path, self.state, self.report = path, state, report
         self._began = 0.0
 
     def state_dict(self) -> dict[str, Any]:
@@ -60,25 +61,31 @@ class EpochLog(pl.Callback):
         self._began = time.perf_counter()
         self.state.step = 0
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any,
-                           batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         self.state.step = batch_idx + 1
         self.state.loss = float(outputs["loss"])
         self._tell()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         seconds = time.perf_counter() - self._began
-        seen = self.state.steps * pl_module.recipe.training.batch_size  # type: ignore[union-attr, operator]
+        seen = self.state.steps * self.state.batch_size
         values: dict[str, Any] = {k: float(v) for k, v in trainer.callback_metrics.items() if k in COLUMNS}
-        values |= {"epoch": trainer.current_epoch + 1, "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
-                   "seconds": seconds, "images_per_second": seen / seconds}
+        values |= {
+            "epoch": trainer.current_epoch + 1,
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "seconds": seconds,
+            "images_per_second": seen / seconds,
+        }
         self.state.rows.append(values)
-        self.state.epoch = len(self.state.rows)
+        self.state.epoch, self.state.step = len(self.state.rows), 0
         out = io.StringIO()
         writer = csv.DictWriter(out, COLUMNS, restval="")
         writer.writeheader()
-        writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()}
-                         for row in self.state.rows)
+        writer.writerows(
+            {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in self.state.rows
+        )
         write_text(self.path, out.getvalue())
         self._tell()
 

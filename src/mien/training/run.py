@@ -1,12 +1,12 @@
 """A recipe becomes a run folder. Reads top to bottom.
 
-    RUN/recipe.toml          the recipe as run
-    RUN/environment.json     versions, hardware, commit
-    RUN/split.json           row ids of every part
-    RUN/log.csv              a line per epoch
-    RUN/checkpoints/         last.ckpt, to resume from
-    RUN/weights.safetensors  the averaged weights at the end
-    RUN/bundle/              model.onnx and card.json
+RUN/recipe.toml          the recipe as run
+RUN/environment.json     versions, hardware, commit
+RUN/split.json           row ids of every part
+RUN/log.csv              a line per epoch
+RUN/checkpoints/         last.ckpt, to resume from
+RUN/weights.safetensors  the averaged weights at the end
+RUN/bundle/              model.onnx and card.json
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from pathlib import Path
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from mien.data import FaceSet, Split, official, open_faces
 from mien.errors import RecipeError
 from mien.files import staged_file, write_text
+from mien.models import build
 from mien.recipe import Recipe, load
 from mien.training.batches import FaceRows, scoring_loader, training_loader
 from mien.training.environment import environment
@@ -68,9 +69,13 @@ def start(recipe_file: Path, folder: Path, data: Path | None, report: Callable[[
     """
     recipe = load(recipe_file)
     if (folder / "recipe.toml").exists():
-        raise RecipeError(f"{folder} already holds a run", "a new folder",
-                          f"Continue it with: mien train --resume {folder}   or name another with --out")
+        raise RecipeError(
+            f"{folder} already holds a run",
+            "a new folder",
+            f"Continue it with: mien train --resume {folder}   or name another with --out",
+        )
     source = (data or recipe_file.parent / recipe.data.source).resolve()
+    build(recipe.network)  # an impossible network is found before anything is written
     faces = open_faces(source)
     split = official(faces, recipe.data.validation, recipe.data.split_seed)
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,40 +92,68 @@ def resume(folder: Path, data: Path | None = None, report: Callable[[Reporter], 
         RecipeError: ``folder`` holds no run, or the data set is not the one it began with.
     """
     if not (folder / "recipe.toml").is_file():
-        raise RecipeError(f"{folder} holds no run: it has no recipe.toml", "a folder written by mien train",
-                          "Begin one with: mien train RECIPE")
-    recipe, split = load(folder / "recipe.toml"), Split.load(folder / "split.json")
-    begun = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    faces = open_faces(data or Path(begun["data"]))
-    if faces.provenance.sha256 != split.source_sha256:
-        raise RecipeError(f"{folder} was begun with other data than {faces.provenance.source}",
-                          f"the source with sha256 {split.source_sha256[:16]}…", "Name it with --data.")
+        raise RecipeError(
+            f"{folder} holds no run: it has no recipe.toml",
+            "a folder written by mien train",
+            "Begin one with: mien train RECIPE",
+        )
+    recipe, split, faces = _reopen(folder, data)
     checkpoint = folder / "checkpoints" / "last.ckpt"
     return _fit(folder, recipe, faces, split, checkpoint if checkpoint.is_file() else None, report)
 
 
-def _fit(folder: Path, recipe: Recipe, faces: FaceSet, split: Split, checkpoint: Path | None,
-         report: Callable[[Reporter], None] | None) -> Run:
+def _fit(
+    folder: Path,
+    recipe: Recipe,
+    faces: FaceSet,
+    split: Split,
+    checkpoint: Path | None,
+    report: Callable[[Reporter], None] | None,
+) -> Run:
     limit = recipe.data.limit
     train = FaceRows(faces, faces.positions(split.parts["train"][:limit]))
     validation = FaceRows(faces, faces.positions(split.parts["validation"][:limit]))
     batches = training_loader(train, recipe.training.batch_size, recipe.seed)
 
+    state = Reporter(recipe.training.epochs, len(batches), recipe.training.batch_size)
+
     torch.manual_seed(recipe.seed)
     task = ExpressionTask(recipe, recipe.training.epochs * len(batches))
-    callbacks: list[pl.Callback] = [EpochLog(folder / "log.csv", recipe.training.epochs, len(batches), report)]
+    callbacks: list[pl.Callback] = [EpochLog(folder / "log.csv", state, report)]
     if recipe.training.ema:
-        callbacks.append(WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(recipe.training.ema)))
-    callbacks.append(ModelCheckpoint(folder / "checkpoints", filename="last", every_n_epochs=1, save_top_k=1,
-                                     enable_version_counter=False, save_on_train_epoch_end=True))
+        callbacks.append(
+            WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(recipe.training.ema))  # type: ignore[no-untyped-call]
+        )
+    callbacks.append(
+        ModelCheckpoint(
+            folder / "checkpoints",
+            filename="last",
+            every_n_epochs=1,
+            save_top_k=1,
+            enable_version_counter=False,
+            save_on_train_epoch_end=True,
+        )
+    )
     _quiet()
-    trainer = pl.Trainer(max_epochs=recipe.training.epochs, accelerator="auto", devices=1,
-                         precision=recipe.training.precision, gradient_clip_val=recipe.training.gradient_clip or None,
-                         callbacks=callbacks, logger=False, enable_progress_bar=False, enable_model_summary=False,
-                         num_sanity_val_steps=0, use_distributed_sampler=False)
+    trainer = pl.Trainer(
+        max_epochs=recipe.training.epochs,
+        accelerator="auto",
+        devices=1,
+        precision=recipe.training.precision,
+        gradient_clip_val=recipe.training.gradient_clip or None,
+        callbacks=callbacks,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
     trainer.fit(task, batches, scoring_loader(validation), ckpt_path=checkpoint, weights_only=True)
 
-    task.eval().cpu()
+    # The checkpoint holds the averaged weights, also where the run was killed between its last epoch and this line.
+    state_dict = torch.load(folder / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)["state_dict"]
+    task.cpu().load_state_dict(state_dict)
+    task.eval()
     with staged_file(folder / "weights.safetensors") as stage:
         save_file({k: v.contiguous() for k, v in task.network.state_dict().items()}, stage)
     return Run(folder, recipe, faces, split, task)
@@ -130,6 +163,42 @@ def _quiet() -> None:
     """Lightning's advice about loggers, workers and its cloud is not for our reader."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for message in ("The 'train_dataloader' does not have many workers", "The 'val_dataloader' does not have many",
-                    "Checkpoint directory .* exists", "The number of training batches", "Detected call of"):
+    for message in (
+        "The 'train_dataloader' does not have many workers",
+        "The 'val_dataloader' does not have many",
+        "Checkpoint directory .* exists",
+        "The number of training batches",
+        "Detected call of",
+    ):
         warnings.filterwarnings("ignore", message)
+
+
+def finished(folder: Path, data: Path | None = None) -> Run:
+    """Open a finished run, to export it again.
+
+    Raises:
+        RecipeError: ``folder`` holds no finished run.
+    """
+    if not (folder / "weights.safetensors").is_file():
+        raise RecipeError(
+            f"{folder} holds no finished run",
+            "a run folder with weights.safetensors",
+            f"Finish it with: mien train --resume {folder}",
+        )
+    recipe, split, faces = _reopen(folder, data)
+    task = ExpressionTask(recipe, 1)
+    task.network.load_state_dict(load_file(folder / "weights.safetensors"))
+    return Run(folder, recipe, faces, split, task.eval())
+
+
+def _reopen(folder: Path, data: Path | None) -> tuple[Recipe, Split, FaceSet]:
+    recipe, split = load(folder / "recipe.toml"), Split.load(folder / "split.json")
+    begun = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    faces = open_faces(data or Path(begun["data"]))
+    if faces.provenance.sha256 != split.source_sha256:
+        raise RecipeError(
+            f"{folder} was begun with other data than {faces.provenance.source}",
+            f"the source with sha256 {split.source_sha256[:16]}…",
+            "Name it with --data.",
+        )
+    return recipe, split, faces

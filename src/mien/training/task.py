@@ -37,7 +37,7 @@ class ExpressionTask(pl.LightningModule):
     def __init__(self, recipe: Recipe, steps: int) -> None:
         super().__init__()
         self.recipe, self.steps = recipe, steps
-        self.network = build(recipe.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = build(recipe.network).to(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         # Dropout draws from the global generator: tied to the step, a resumed run draws what an unbroken one would.
@@ -67,10 +67,13 @@ class ExpressionTask(pl.LightningModule):
         section = self.recipe.training
         weights = [p for p in self.network.parameters() if p.ndim > 1]
         others = [p for p in self.network.parameters() if p.ndim <= 1]
-        optimizer = torch.optim.AdamW([{"params": weights, "weight_decay": section.weight_decay},
-                                       {"params": others, "weight_decay": 0.0}], lr=section.learning_rate)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, section.learning_rate, total_steps=self.steps,
-                                                       pct_start=section.warmup)
+        optimizer = torch.optim.AdamW(
+            [{"params": weights, "weight_decay": section.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            lr=section.learning_rate,
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, section.learning_rate, total_steps=self.steps, pct_start=section.warmup
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
@@ -89,7 +92,8 @@ class Deployed(nn.Module):
     @property
     def output_names(self) -> list[str]:
         """Names of what ``forward`` returns, in order."""
-        return [f"{v}_{kind}" for v in self.temperatures for kind in ("logits", "probabilities", "evidence")] + ["features"]
+        kinds = ("logits", "probabilities", "evidence")
+        return [*(f"{v}_{kind}" for v in self.temperatures for kind in kinds), "features"]
 
     def forward(self, faces: Tensor) -> tuple[Tensor, ...]:
         """(N, s, s) uint8 → for each vocabulary logits, probabilities and evidence; then features.

@@ -1,0 +1,92 @@
+"""From a run to a bundle, and the refusal to write one that differs from torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mien import bundle
+from mien.errors import ExportError
+from mien.training import export, run
+from mien.training.task import MEAN, STD, Deployed
+
+
+@pytest.fixture
+def finished(quick_recipe: Path, tmp_path: Path) -> run.Run:
+    return run.start(quick_recipe, tmp_path / "run", None)
+
+
+def test_the_bundle_says_what_torch_says(finished: run.Run, tmp_path: Path) -> None:
+    card = export.export(finished, tmp_path / "made")
+    model = bundle.Bundle(tmp_path / "made")
+    faces = np.array(finished.faces.faces[:9])
+    out = model.score(faces, card.outputs)
+    network = finished.task.network
+    with torch.inference_mode():
+        x = (torch.from_numpy(faces)[:, None].float() / 255 - MEAN) / STD
+        logits, maps = network(x), network.maps(x)
+    for name, labels in (("fer2013", 7), ("ferplus", 8)):
+        np.testing.assert_allclose(out[f"{name}_logits"], logits[name].numpy(), atol=1e-4)
+        scaled = np.exp(logits[name].numpy() / card.calibration.temperature[name])
+        np.testing.assert_allclose(out[f"{name}_probabilities"], scaled / scaled.sum(1, keepdims=True), atol=1e-4)
+        assert out[f"{name}_evidence"].shape == (9, labels, *maps.shape[2:])
+        # class evidence is the logits before they are averaged over places
+        np.testing.assert_allclose(out[f"{name}_evidence"].mean((2, 3)), out[f"{name}_logits"], atol=1e-4)
+    np.testing.assert_allclose(out["features"], maps.mean((2, 3)).numpy(), atol=1e-4)
+    assert card.parity <= export.TOLERANCE
+    assert {(s.part, s.protocol.split()[0]) for s in card.scores} == {
+        (p, v) for p in ("validation", "public_test") for v in ("fer2013", "ferplus")
+    }
+    assert card.training.excluded == {"identical to a test face": 2}
+    assert card.crop["haar"].anchor == "box"
+
+
+def test_scores_on_the_card_are_the_files_own(finished: run.Run, tmp_path: Path) -> None:
+    card = export.export(finished, tmp_path / "made")
+    at = finished.faces.positions(finished.split.parts["public_test"])
+    out = bundle.Bundle(tmp_path / "made").score(np.ascontiguousarray(finished.faces.faces[at]), ["fer2013_logits"])
+    right = out["fer2013_logits"].argmax(1) == finished.faces.labels[at]
+    score = card.score("public_test", "fer2013")
+    assert score is not None and score.value == pytest.approx(right.mean()) and score.n == 30
+
+
+def test_a_network_that_differs_is_refused(finished: run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = export.to_onnx
+
+    def altered(deployed: Deployed, size: int) -> bytes:
+        with torch.no_grad():
+            weight = finished.task.network.heads["fer2013"].weight
+            weight += 0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+            body = honest(deployed, size)
+            weight.copy_(torch.zeros_like(weight))
+        return body
+
+    monkeypatch.setattr(export, "to_onnx", altered)
+    with pytest.raises(ExportError, match=r"differ by .* in probability; expected at most 1e-04"):
+        export.export(finished, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_network_that_answers_nan_is_refused(finished: run.Run, tmp_path: Path) -> None:
+    with torch.no_grad():
+        finished.task.network.heads["ferplus"].bias.fill_(float("nan"))
+    with pytest.raises(ExportError):
+        export.export(finished, tmp_path / "made")
+
+
+def test_a_reopened_run_exports_the_same_network(finished: run.Run, tmp_path: Path) -> None:
+    first = export.export(finished, tmp_path / "first")
+    again = export.export(run.finished(tmp_path / "run"), tmp_path / "again")
+    assert first.sha256 == again.sha256
+    assert first.scores == again.scores
+
+
+def test_the_file_names_no_folder_of_the_machine_that_made_it(finished: run.Run, tmp_path: Path) -> None:
+    export.export(finished, tmp_path / "made")
+    for file in (tmp_path / "made").iterdir():
+        text = file.read_bytes()
+        for folder in (str(Path(torch.__file__).parent), str(Path(export.__file__).parent), str(tmp_path)):
+            assert folder.encode() not in text, f"{file.name} names {folder}"
