@@ -1,0 +1,191 @@
+"""Pictures → faces with expression probabilities."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+
+from mien import bundle
+from mien.errors import ImageError, MienError
+from mien.expressions import FER2013, FERPLUS
+from mien.faces import CropGeometry, crop, frame_of, to_gray, whole
+from mien.inference import detect
+from mien.inference.detect import Detection
+from mien.inference.images import read_image
+from mien.results import Face, ImageResult, Results
+
+Picture = str | os.PathLike[str] | bytes | np.ndarray
+ColourOrder = Literal["BGR", "RGB"]
+
+# Faces scored at once: enough to fill the processor, little enough that a crowd does not cost memory.
+_BATCH = 128
+
+
+class Analyzer:
+    """Finds faces and scores their expressions; make one and use it for many pictures. Not for several threads at once.
+
+    Args:
+        model: Name of an installed bundle, or the folder of one.
+        detector: ``auto`` (YuNet where it is cached, else Haar), ``haar``, ``yunet``, or ``none``: the whole picture
+            is the face.
+        threads: Threads of ONNX Runtime; 0 lets it choose.
+
+    Raises:
+        BundleError: The model or the detector is missing or damaged.
+
+    Example:
+        >>> analyzer = Analyzer(detector="haar")  # doctest: +SKIP
+        >>> analyzer("portrait.jpg").faces[0].expression  # doctest: +SKIP
+        'happy'
+    """
+
+    def __init__(
+        self, model: str | os.PathLike[str] = bundle.DEFAULT, detector: str = "auto", threads: int = 0
+    ) -> None:
+        self._bundle = bundle.Bundle(bundle.find(model), threads)
+        self._detector = detect.detector(detector)
+        self.model_name = self._bundle.card.name
+        self.detector_name: str = self._detector.name
+        card = self._bundle.card
+        self._has_ferplus = FERPLUS.name in card.vocabularies
+        self._outputs = [f"{v}_probabilities" for v in (FER2013.name, FERPLUS.name) if v in card.vocabularies]
+        shape = card.crop.get(self.detector_name)
+        self._geometry = CropGeometry(**shape.model_dump()) if shape else None
+
+    @overload
+    def __call__(self, pictures: Picture, colour_order: ColourOrder = ...) -> ImageResult: ...
+    @overload
+    def __call__(self, pictures: list[Any] | tuple[Any, ...], colour_order: ColourOrder = ...) -> Results: ...
+    def __call__(self, pictures: Any, colour_order: ColourOrder = "BGR") -> ImageResult | Results:
+        """Analyse one picture or several.
+
+        Args:
+            pictures: A path, the bytes of an image file, or an array; or a list or tuple of these. Arrays are (h, w)
+                gray or (h, w, 3) colour, uint8, 0 to 255.
+            colour_order: Order of the last axis of colour **arrays**: ``BGR`` as OpenCV gives it, or ``RGB`` as Pillow,
+                matplotlib and imageio do. Files and bytes are not affected.
+
+        Returns:
+            An ``ImageResult`` for one picture, ``Results`` (a list of them) for a list.
+
+        Raises:
+            ImageError: The one picture cannot be read. In a list it becomes a result with ``error`` set instead.
+        """
+        if isinstance(pictures, list | tuple):
+            return Results(self.stream(pictures, colour_order))
+        return self._analyse(pictures, 0, colour_order)
+
+    def stream(self, pictures: Iterable[Picture], colour_order: ColourOrder = "BGR") -> Iterator[ImageResult]:
+        """Analyse pictures one at a time; memory does not grow with their number.
+
+        A picture that cannot be read gives a result with ``error`` set and does not stop the rest.
+        """
+        for i, picture in enumerate(pictures):
+            try:
+                yield self._analyse(picture, i, colour_order)
+            except MienError as error:
+                yield self.failure(_name(picture, i), str(error))
+
+    def failure(self, source: str, error: str) -> ImageResult:
+        """The result of an image that could not be read."""
+        return ImageResult(source, 0, 0, self.detector_name, self.model_name, error=error)
+
+    def frame(self, bgr: np.ndarray, source: str) -> ImageResult:
+        """Analyse one picture in memory.
+
+        Args:
+            bgr: (h, w, 3) uint8 in BGR order, or (h, w) gray.
+            source: What to call it in the result.
+        """
+        gray = to_gray(bgr)
+        if bgr.ndim == 2:
+            bgr = np.repeat(gray[:, :, None], 3, axis=2)
+        detections = self._detector.detect(bgr, gray)
+        faces: list[Face] = []
+        for at in range(0, len(detections), _BATCH):
+            faces += self._score(gray, detections[at : at + _BATCH])
+        return ImageResult(source, gray.shape[1], gray.shape[0], self.detector_name, self.model_name, faces)
+
+    def _score(self, gray: np.ndarray, detections: list[Detection]) -> list[Face]:
+        size = self._bundle.card.input.size
+        if self._geometry is None:
+            crops = [whole(gray, size) for _ in detections]
+        else:
+            crops = [crop(gray, frame_of(d.box, d.landmarks, self._geometry), size) for d in detections]
+        scores = self._bundle.score(np.stack(crops), self._outputs)
+        threshold = self._bundle.card.calibration.uncertain_below
+        faces = []
+        for i, found in enumerate(detections):
+            probabilities = _by_label(FER2013.labels, scores["fer2013_probabilities"][i])
+            best = max(probabilities, key=probabilities.__getitem__)
+            x1, y1, x2, y2 = (float(v) for v in found.box)
+            faces.append(
+                Face(
+                    (x1, y1, x2, y2),
+                    found.score,
+                    best,
+                    probabilities[best],
+                    probabilities[best] >= threshold,
+                    probabilities,
+                    _by_label(FERPLUS.labels, scores["ferplus_probabilities"][i]) if self._has_ferplus else {},
+                )
+            )
+        return faces
+
+    def _analyse(self, picture: Picture, index: int, colour_order: ColourOrder) -> ImageResult:
+        name = _name(picture, index)
+        if isinstance(picture, np.ndarray):
+            if colour_order not in ("BGR", "RGB"):
+                raise ImageError(f"colour_order is {colour_order!r}", "'BGR' or 'RGB'")
+            array = (
+                np.ascontiguousarray(picture[:, :, ::-1]) if picture.ndim == 3 and colour_order == "RGB" else picture
+            )
+            if not array.size:
+                raise ImageError(f"{name}: an array of shape {array.shape}", "at least one pixel")
+            return self.frame(array, name)
+        if isinstance(picture, str | os.PathLike | bytes):
+            return self.frame(read_image(picture, name), name)
+        raise ImageError(
+            f"{name}: a {type(picture).__name__}",
+            "a path, the bytes of an image file or a numpy array",
+            "Pillow images: numpy.asarray(image.convert('RGB')) with colour_order='RGB'.",
+        )
+
+
+def analyze(
+    pictures: Any,
+    model: str | os.PathLike[str] = bundle.DEFAULT,
+    detector: str = "auto",
+    colour_order: ColourOrder = "BGR",
+) -> Any:
+    """Find the faces of a picture, or of several, and score their expressions.
+
+    Args:
+        pictures: A path, the bytes of an image file or an array; or a list or tuple of these. See
+            ``Analyzer.__call__`` for shapes and ranges.
+        model: Name or folder of a bundle.
+        detector: ``auto``, ``haar``, ``yunet`` or ``none``.
+        colour_order: ``BGR`` (OpenCV's, the default) or ``RGB``, of colour arrays.
+
+    Returns:
+        An ``ImageResult``, or ``Results`` for a list. ``faces`` is empty where there is no face.
+
+    Raises:
+        ImageError: The one picture cannot be read.
+        BundleError: The model or the detector is missing or damaged.
+    """
+    return Analyzer(model, detector)(pictures, colour_order)
+
+
+def _by_label(labels: tuple[str, ...], values: np.ndarray) -> dict[str, float]:
+    return {label: round(float(value), 6) for label, value in zip(labels, values, strict=True)}
+
+
+def _name(picture: Any, index: int) -> str:
+    if isinstance(picture, str | os.PathLike):
+        return str(Path(picture))
+    return f"{'bytes' if isinstance(picture, bytes) else 'array'} {index}"

@@ -1,0 +1,77 @@
+"""The detectors, on real photographs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.errors import BundleError
+from mien.faces import to_gray
+from mien.files import cache_folder
+from mien.inference.detect import Detection, Detector, Haar, Whole, YuNet, detector
+
+YUNET = "face_detection_yunet_2026may.onnx"
+
+
+def run(found: Detector, path: Path) -> tuple[list[Detection], np.ndarray]:
+    bgr = cv2.imread(str(path))
+    return found.detect(bgr, to_gray(bgr)), bgr
+
+
+@pytest.fixture
+def both(shared: Path) -> list[Detector]:
+    return [Haar(), YuNet(shared / "data" / "models" / YUNET)]
+
+
+def test_each_finds_the_faces_that_are_there(both: list[Detector], shared: Path) -> None:
+    media = shared / "data" / "media"
+    for found in both:
+        one, _ = run(found, media / "one-face.jpg")
+        assert len(one) == 1, found.name
+        x1, y1, x2, y2 = one[0].box
+        assert 70 < x1 < 130 and 60 < y1 < 110 and 240 < x2 < 290 and 240 < y2 < 300, (found.name, one[0].box)
+        two, _ = run(found, media / "couple.jpg")
+        assert len(two) == 2, found.name
+        assert two[0].box[0] < two[1].box[0]
+        none, _ = run(found, media / "no-faces.jpg")
+        assert none == [], found.name
+
+
+def test_yunet_gives_eyes_where_the_eyes_are(both: list[Detector], shared: Path) -> None:
+    found, _ = run(both[1], shared / "data" / "media" / "one-face.jpg")
+    points = found[0].landmarks
+    assert points is not None and points.shape == (5, 2)
+    assert points[0, 0] < points[2, 0] < points[1, 0], "the subject's right eye is on the left of the picture"
+    assert points[:2, 1].max() < points[2, 1] < points[3:, 1].min()
+    assert found[0].score is not None and 0.7 <= found[0].score <= 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 400), (23, 23), (30, 2000)])
+def test_small_and_narrow_pictures_are_no_error(both: list[Detector], shape: tuple[int, int]) -> None:
+    for found in [*both, Whole()]:
+        found.detect(np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8))
+
+
+def test_whole_takes_the_middle_square() -> None:
+    found = Whole().detect(np.zeros((100, 300, 3), np.uint8), np.zeros((100, 300), np.uint8))
+    assert found[0].box.tolist() == [100, 0, 200, 100]
+    assert found[0].score is None
+
+
+def test_auto_is_yunet_where_it_is_cached_and_haar_elsewhere(shared: Path) -> None:
+    assert detector("auto").name == "haar"
+    with pytest.raises(BundleError, match="mien fetch yunet"):
+        detector("yunet")
+    (cache_folder() / "detectors").mkdir(parents=True)
+    shutil.copy(shared / "data" / "models" / YUNET, cache_folder() / "detectors" / YUNET)
+    assert detector("auto").name == "yunet"
+    assert detector("haar").name == "haar"
+
+
+def test_an_unknown_name_lists_the_known() -> None:
+    with pytest.raises(BundleError, match="'mtcnn'.*auto, haar, yunet, none"):
+        detector("mtcnn")
