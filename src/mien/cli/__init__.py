@@ -1,0 +1,62 @@
+"""The command line. Each command imports what it needs when it runs, so that ``mien --help`` is quick."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from mien.cli import analyze, data, demo, fetch, live, models, train
+from mien.errors import MienError
+
+app = typer.Typer(
+    name="mien",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Recognise facial expressions in pictures, video and cameras; train and measure the networks that do it.",
+)
+app.command("demo")(demo.demo)
+app.command("analyze")(analyze.analyze)
+app.command("live")(live.live)
+app.command("models")(models.models)
+app.command("fetch")(fetch.fetch)
+app.command("train")(train.train)
+app.command("export")(train.export)
+app.add_typer(data.app, name="data")
+
+
+def _version(show: bool) -> None:
+    if show:
+        from mien import __version__
+
+        typer.echo(f"mien {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: mien's own errors become one line on standard error and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a path may hold characters that the terminal's encoding lacks
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except MienError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

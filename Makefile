@@ -1,0 +1,35 @@
+# Everything a contributor types. Each target uses the Python that is on the path.
+
+.PHONY: install test lint format benchmarks geometry train
+
+DATA ?= ../shared/data
+PHOTO ?= $(DATA)/media/one-face.jpg
+YUNET ?= $(DATA)/models/face_detection_yunet_2026may.onnx
+
+install:
+	pip install -c constraints.txt -e '.[dev]'
+
+test:
+	pytest
+
+lint:
+	ruff check .
+	ruff format --check .
+	mypy
+
+format:
+	ruff format .
+	ruff check --fix .
+
+benchmarks:
+	python benchmarks/score_model.py $(DATA)/fer2013.parquet
+	python benchmarks/crop_loss.py $(DATA)/fer2013.parquet --yunet $(YUNET)
+	python benchmarks/startup.py $(PHOTO)
+	python benchmarks/memory.py $(PHOTO)
+	python benchmarks/base_install.py
+
+geometry:
+	python benchmarks/crop_geometry.py $(DATA)/fer2013.parquet --yunet $(YUNET) --yunet-anchor eyes --write
+
+train:
+	mien train mien-small --data $(DATA)/fer2013.parquet

@@ -1,0 +1,163 @@
+"""``mien analyze``: pictures in, a row per face out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.bundle import DEFAULT
+from mien.cli.options import DetectorName, Model, Threads
+
+if TYPE_CHECKING:
+    from mien.inference.analyze import Analyzer
+    from mien.inference.images import Found
+    from mien.results import ImageResult, Row
+
+_TABLE_ROWS = 200
+
+
+def analyze(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...", help="Image files, folders (searched through) or patterns such as 'photos/**/*.jpg'."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write rows to a .jsonl, .csv or .parquet file.")
+    ] = None,
+    annotate: Annotated[
+        Path | None, typer.Option("--annotate", metavar="DIR", help="Write pictures with the faces drawn on them here.")
+    ] = None,
+    model: Model = DEFAULT,
+    detector: DetectorName = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Find faces and say what they express, and how sure that is.
+
+    Prints a table on a terminal and JSON Lines in a pipe. An image without a face has a row that says so; one that
+    cannot be read has a row with the error, and makes the exit status 1 at the end.
+    """
+    from mien.cli.output import RowWriter
+    from mien.inference.analyze import Analyzer
+    from mien.inference.images import find_images
+    from mien.results import COLUMN_TYPES
+
+    with ExitStack() as stack:
+        analyzer = Analyzer(model, detector, threads)
+        show: Callable[[list[Row]], None]
+        table: list[Row] = []
+        if out is not None:
+            show = stack.enter_context(RowWriter(out, COLUMN_TYPES)).write
+        elif sys.stdout.isatty():
+            show = table.extend
+        else:
+            show = _print_json
+        found = list(find_images(paths))
+        root = _common_folder([f.path for f in found])
+        counts = {"ok": 0, "no face": 0, "error": 0}
+        faces = 0
+        for item in _progress(found):
+            result = _one(analyzer, item, annotate and annotate / os.path.relpath(item.path, root))
+            counts[result.status] += 1
+            faces += len(result.faces)
+            show(result.rows())
+            del table[_TABLE_ROWS + 1 :]
+    if table:
+        _print_table(table)
+    if out is not None or sys.stdout.isatty():
+        typer.echo(
+            f"{len(found)} images: {faces} faces in {counts['ok']}, no face in {counts['no face']}, "
+            f"{counts['error']} could not be read; detector {analyzer.detector_name}, "
+            f"model {analyzer.model_name}" + (f"; rows in {out}" if out else ""),
+            err=True,
+        )
+    if counts["error"]:
+        raise typer.Exit(1)
+
+
+def _one(analyzer: Analyzer, item: Found, drawn: Path | None) -> ImageResult:
+    from mien.errors import MienError
+    from mien.inference.images import read_image
+
+    source = str(item.path)
+    if item.error:
+        return analyzer.failure(source, item.error)
+    try:
+        image = read_image(item.path)
+        result = analyzer.frame(image, source)
+        if drawn is not None:
+            from mien.plots.annotate import annotate, write_picture
+
+            write_picture(drawn, annotate(image, result))
+    except MienError as error:
+        return analyzer.failure(source, str(error))
+    return result
+
+
+def _common_folder(paths: list[Path]) -> str:
+    """Deepest folder that holds every picture, so that annotated copies keep their subfolders and never collide."""
+    try:
+        return os.path.commonpath([os.path.dirname(os.path.abspath(p)) for p in paths])  # noqa: PTH100, PTH120
+    except ValueError:
+        return str(Path.cwd())
+
+
+def _progress(found: list[Found]) -> Iterator[Found]:
+    """The items, with a bar on standard error where that is a terminal and the work is long."""
+    if len(found) < 5 or not sys.stderr.isatty():
+        yield from found
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    with Progress(
+        TextColumn("analysing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        yield from bar.track(found, total=len(found))
+
+
+def _print_json(rows: list[Row]) -> None:
+    for row in rows:
+        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _print_table(rows: list[Row]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("image", "face", "expression", "confidence", "next", "box"):
+        table.add_column(name, justify="right" if name in ("face", "confidence") else "left", overflow="fold")
+    for row in rows[:_TABLE_ROWS]:
+        if row["status"] != "ok":
+            text = "no face" if row["status"] == "no face" else f"[red]{escape(row['error'])}[/red]"
+            table.add_row(escape(row["source"]), "–", text)
+            continue
+        ranked = sorted(((v, k[2:]) for k, v in row.items() if k.startswith("p_")), reverse=True)
+        sure = row["expression"] if row["certain"] else f"[yellow]uncertain[/yellow] ({row['expression']}?)"
+        table.add_row(
+            escape(row["source"]),
+            str(row["face"]),
+            sure,
+            f"{row['confidence']:.0%}",
+            f"{ranked[1][1]} {ranked[1][0]:.0%}",
+            ", ".join(f"{row[k]:.0f}" for k in ("x1", "y1", "x2", "y2")),
+        )
+    Console().print(table)
+    if len(rows) > _TABLE_ROWS:
+        typer.echo(f"… the first {_TABLE_ROWS} rows are shown; write all of them with --out FILE")

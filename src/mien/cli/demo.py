@@ -1,0 +1,58 @@
+"""``mien demo``: the whole way from a photograph to an answer, with a picture that is already on the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mien.bundle import DEFAULT
+from mien.cli.options import DetectorName, Model
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the picture.")] = Path(
+        "mien-demo.jpg"
+    ),
+    model: Model = DEFAULT,
+    detector: DetectorName = "auto",
+) -> None:
+    """Analyse a portrait that comes with matplotlib, and write it with the answer drawn on it."""
+    from rich.console import Console
+
+    from mien import bundle
+    from mien.inference.analyze import Analyzer
+    from mien.inference.images import read_image
+    from mien.plots.annotate import annotate, write_picture
+    from mien.plots.samples import portrait
+
+    path = portrait()
+    image = read_image(path)
+    analyzer = Analyzer(model, detector)
+    result = analyzer.frame(image, path.name)
+    calibration = bundle.read_card(bundle.find(model)).calibration
+
+    console = Console(highlight=False)
+    console.print(
+        f"{path.name}: {result.width}×{result.height}, {len(result.faces)} face"
+        f"{'' if len(result.faces) == 1 else 's'} found by {result.detector}, scored by {result.model}"
+    )
+    for i, face in enumerate(result.faces):
+        x1, y1, x2, y2 = face.box
+        console.print(f"\nface {i} at x {x1:.0f}–{x2:.0f}, y {y1:.0f}–{y2:.0f}")
+        for label, value in sorted(face.probabilities.items(), key=lambda item: -item[1]):
+            console.print(f"  {label:<9}{value:>6.1%} " + "█" * round(value * 40))
+        if face.certain:
+            console.print(
+                f"[bold]{face.expression}[/bold], and mien is sure ({face.confidence:.0%}): among held-out "
+                f"faces with at least {calibration.uncertain_below:.0%} it was right "
+                f"{calibration.accuracy_when_certain:.0%} of the time."
+            )
+        else:
+            console.print(
+                f"[bold]uncertain[/bold]: {face.expression} is likeliest, but {face.confidence:.0%} is under "
+                f"the {calibration.uncertain_below:.0%} from which mien answers."
+            )
+    written = write_picture(out, annotate(image, result))
+    console.print(f"\npicture written to {written}")

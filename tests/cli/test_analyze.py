@@ -1,0 +1,179 @@
+"""``mien analyze`` as a user runs it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from mien.results import COLUMNS
+
+
+def mien(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mien", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def album(tmp_path: Path, shared: Path) -> Path:
+    """A folder with a face, two faces, none, something broken, and what is no picture."""
+    folder = tmp_path / "my álbum"
+    (folder / "deep er").mkdir(parents=True)
+    media = shared / "data" / "media"
+    shutil.copy(media / "one-face.jpg", folder / "one.jpg")
+    shutil.copy(media / "one-face.jpg", folder / "deep er" / "one.jpg")
+    shutil.copy(media / "no-faces.jpg", folder / "deep er" / "none.JPG")
+    couple = cv2.imread(str(media / "couple.jpg"))
+    cv2.imwrite(str(folder / "couple.png"), cv2.resize(couple, None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA))
+    (folder / "broken.jpg").write_bytes((media / "one-face.jpg").read_bytes()[:3000])
+    (folder / "notes.txt").write_text("not a picture")
+    return folder
+
+
+def test_a_pipe_gets_a_json_line_per_face_and_the_rest_goes_on(album: Path, toy_bundle: Path) -> None:
+    done = mien("analyze", album, "--model", toy_bundle, "--detector", "haar", cwd=album)
+    assert done.returncode == 1, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(tuple(row) == COLUMNS for row in rows)
+    by_name: dict[str, list[dict[str, object]]] = {}
+    for row in rows:
+        by_name.setdefault(os.path.relpath(str(row["source"]), album), []).append(row)
+    assert {k: [r["status"] for r in v] for k, v in by_name.items()} == {
+        "broken.jpg": ["error"],
+        "couple.png": ["ok", "ok"],
+        "one.jpg": ["ok"],
+        "deep er/none.JPG": ["no face"],
+        "deep er/one.jpg": ["ok"],
+    }
+    assert {(r["detector"], r["model"]) for r in rows} == {("haar", "toy")}
+    assert [r["face"] for r in by_name["couple.png"]] == [0, 1]
+    assert "broken.jpg" in str(by_name["broken.jpg"][0]["error"])
+    assert "Traceback" not in done.stderr
+
+
+def test_three_formats_have_the_same_columns_and_values(album: Path, toy_bundle: Path, tmp_path: Path) -> None:
+    outs = {s: tmp_path / f"out.{s}" for s in ("jsonl", "csv", "parquet")}
+    for out in outs.values():
+        done = mien("analyze", "*.png", "deep er", "--out", out, "--model", toy_bundle, "--detector", "haar", cwd=album)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "" and str(out) in done.stderr
+    rows = [json.loads(line) for line in outs["jsonl"].read_text().splitlines()]
+    assert len(rows) == 4
+    assert pq.read_table(outs["parquet"]).to_pylist() == rows
+    with outs["csv"].open(newline="") as stream:
+        reader = csv.DictReader(stream)
+        assert tuple(reader.fieldnames or ()) == COLUMNS
+        for cells, row in zip(reader, rows, strict=True):
+            for name in COLUMNS:
+                value = row[name]
+                expected = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+                assert cells[name] == expected, name
+
+
+def test_annotated_pictures_keep_their_folders(album: Path, toy_bundle: Path, tmp_path: Path) -> None:
+    drawn = tmp_path / "drawn"
+    mien("analyze", album, "--annotate", drawn, "--out", tmp_path / "x.csv", "--model", toy_bundle, cwd=album)
+    assert sorted(str(p.relative_to(drawn)) for p in drawn.rglob("*") if p.is_file()) == sorted(
+        ["couple.png", "deep er/none.JPG", "deep er/one.jpg", "one.jpg"]
+    )
+    before, after = (cv2.imread(str(p / "couple.png")) for p in (album, drawn))
+    assert before.shape == after.shape
+    assert (before != after).any()
+
+
+def test_a_terminal_gets_a_table(album: Path, toy_bundle: Path) -> None:
+    master, slave = pty.openpty()
+    done = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "mien",
+            "analyze",
+            "one.jpg",
+            "deep er",
+            "broken.jpg",
+            "--model",
+            str(toy_bundle),
+            "--detector",
+            "haar",
+        ],
+        cwd=album,
+        stdout=slave,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "140", "TERM": "dumb"},
+    )
+    os.close(slave)
+    text = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        text += part
+    assert done.wait(60) == 1
+    shown = text.decode()
+    assert "expression" in shown and "confidence" in shown and "no face" in shown
+    assert "one.jpg" in shown and "broken.jpg" in shown and "{" not in shown
+
+
+def test_none_takes_the_whole_picture(tmp_path: Path, toy_bundle: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((30, 50), np.uint8))
+    done = mien("analyze", "a.png", "--detector", "none", "--model", toy_bundle, cwd=tmp_path)
+    row = json.loads(done.stdout)
+    assert (row["x1"], row["y1"], row["x2"], row["y2"]) == (10, 0, 40, 30)
+    assert row["detection_score"] is None and row["detector"] == "none"
+
+
+def test_wrong_options_are_one_clear_line(tmp_path: Path, toy_bundle: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((30, 50), np.uint8))
+    for arguments, text in (
+        (("--model", "absent"), "no model 'absent'"),
+        (("--model", toy_bundle, "--detector", "dlib"), "no detector 'dlib'"),
+        (("--model", toy_bundle, "--detector", "yunet"), "mien fetch yunet"),
+        (("--model", toy_bundle, "--out", "x.txt"), ".jsonl, .csv, .parquet"),
+    ):
+        done = mien("analyze", "a.png", *arguments, cwd=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ") and text in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_a_folder_without_images_and_a_pattern_without_files_have_rows(tmp_path: Path, toy_bundle: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = mien("analyze", "empty", "*.bmp", "--model", toy_bundle, cwd=tmp_path)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1 and [r["status"] for r in rows] == ["error", "error"]
+    assert "empty" in rows[0]["error"] and "*.bmp" in rows[1]["error"]
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, toy_bundle: Path) -> None:
+    blocked = (
+        "import sys; sys.modules['pyarrow'] = None; sys.argv = ['mien', *sys.argv[1:]]\n"
+        "from mien.cli import main; main()"
+    )
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((30, 50), np.uint8))
+    done = subprocess.run(
+        [sys.executable, "-c", blocked, "analyze", "a.png", "--model", str(toy_bundle), "--out", "x.parquet"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and "pip install 'mien[table]'" in done.stderr

@@ -1,0 +1,71 @@
+"""``mien data import``, ``mien train`` and ``mien export`` as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mien.data import FaceSet
+from tests_support import QUICK
+
+
+def mien(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mien", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def write_csv(faces: FaceSet, path: Path) -> None:
+    usages = ("Training", "PublicTest")
+    lines = ["emotion,pixels,Usage"]
+    lines += [
+        f"{label},{' '.join(map(str, face.ravel().tolist()))},{usages[usage]}"
+        for face, label, usage in zip(faces.faces, faces.labels, faces.usage, strict=True)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_from_a_csv_to_rows_about_pictures(tmp_path: Path, tiny_faces: FaceSet) -> None:
+    """The whole way: CSV → store → recipe → run → bundle → analysis."""
+    write_csv(tiny_faces, tmp_path / "fer2013.csv")
+    done = mien("data", "import", "fer2013.csv", "tiny.store", cwd=tmp_path)
+    assert done.returncode == 0 and "120 faces (90 Training, 30 PublicTest; 0 with FER+ votes)" in done.stdout, done
+    (tmp_path / "quick.toml").write_text(QUICK)
+    done = mien("train", "quick.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("epoch ") == 5 and "val_accuracy" in done.stderr
+    assert "public_test, fer2013 labels" in done.stdout and "n = 30" in done.stdout
+    again = mien("train", "quick.toml", cwd=tmp_path)
+    assert again.returncode == 1 and "mien train --resume runs/quick" in again.stderr
+    done = mien("export", "runs/quick", "made", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    card = json.loads((tmp_path / "made" / "card.json").read_text())
+    assert card["name"] == "quick" and card["training"]["epochs"] == 5
+    (tmp_path / "picture.txt").write_text("")
+    done = mien("analyze", "picture.txt", "--model", "made", cwd=tmp_path)
+    assert json.loads(done.stdout)["model"] == "quick"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("train",), "RECIPE or --resume"),
+        (("train", "absent"), "no recipe 'absent'"),
+        (("train", "--resume", "absent"), "holds no run"),
+        (("export", "absent", "x"), "no finished run"),
+        (("data", "import", "absent.csv", "x"), "does not exist"),
+    ],
+)
+def test_mistakes_are_one_clear_message(tmp_path: Path, arguments: tuple[str, ...], text: str) -> None:
+    done = mien(*arguments, cwd=tmp_path)
+    assert done.returncode in (1, 2) and text in " ".join(done.stderr.replace("│", " ").split()), done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,108 @@
+"""README: its commands run, and its numbers are the measured ones."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import cv2
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# Indented lines are what a reader types.
+TYPED = [m[1] for m in re.finditer(r"^    ((?:pip|mien) .*)$", README, re.MULTILINE)]
+
+
+def run(command: str, folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False, timeout=600,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **extra},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def desk(tmp_path: Path, shared: Path) -> Path:
+    """A folder with the files that the README speaks of."""
+    media = shared / "data" / "media"
+    shutil.copy(media / "one-face.jpg", tmp_path / "photo.jpg")
+    shutil.copy(media / "clip.mp4", tmp_path / "clip.mp4")
+    (tmp_path / "photos").mkdir()
+    shutil.copy(media / "no-faces.jpg", tmp_path / "photos" / "a.jpg")
+    (tmp_path / "more" / "deep").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "more" / "deep" / "b.png"), cv2.imread(str(media / "one-face.jpg")))
+    (tmp_path / "clip.txt").write_text("not a picture")
+    return tmp_path
+
+
+def test_every_command_of_the_readme_is_known_here() -> None:
+    """So that one that is added is tested too."""
+    assert TYPED == [
+        "pip install -c constraints.txt '.[plot]' && mien demo",
+        "mien analyze photo.jpg",
+        "mien analyze photos 'more/**/*.png' --out faces.csv --annotate drawn",
+        "mien live clip.mp4 --headless --out clip.jsonl",
+        "mien models",
+        "pip install -c constraints.txt '.[train]'",
+        "mien train mien-small --data fer2013.csv",
+        "pip install -c constraints.txt -e '.[dev]' && pytest",
+    ]
+
+
+@pytest.mark.parametrize("command", [c for c in TYPED if c.startswith("mien") and "train" not in c])
+def test_commands_run(command: str, desk: Path) -> None:
+    done = run(command, desk)
+    assert done.returncode == 0, done.stderr
+    if "--out" in command:
+        name = command.split("--out ")[1].split()[0]
+        text = (desk / name).read_text().splitlines()
+        assert len(text) == {"faces.csv": 3, "clip.jsonl": 115}[name] or "clip" in name
+    else:
+        assert done.stdout
+
+
+def test_the_training_command_finds_its_recipe_and_asks_for_its_data(tmp_path: Path) -> None:
+    done = run(TYPED[6], tmp_path)
+    assert done.returncode == 1 and "fer2013.csv does not exist" in done.stderr
+
+
+def test_the_python_example_runs(desk: Path) -> None:
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert code
+    done = subprocess.run([sys.executable, "-c", code[1]], cwd=desk, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "happy" in done.stdout and "['ok', 'error']" in done.stdout
+
+
+def test_the_first_command_works_on_a_fresh_machine(tmp_path: Path) -> None:
+    """In a copy of the checkout and a clean virtual environment, to the letter."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (tmp_path / "mien" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / "mien" / name)
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=True)
+    done = run(TYPED[0], tmp_path / "mien", PATH=f"{home / 'bin'}:{os.environ['PATH']}", VIRTUAL_ENV=str(home))
+    assert done.returncode == 0, done.stderr
+    assert "grace_hopper.jpg" in done.stdout and (tmp_path / "mien" / "mien-demo.jpg").stat().st_size > 10000
+    installed = {p.name.lower() for p in next(home.glob("lib/python*/site-packages")).iterdir()}
+    assert not installed & {"torch", "tensorflow", "pandas", "pyarrow", "sklearn"}
+
+
+def test_ci_calls_the_second_command() -> None:
+    assert TYPED[-1].replace("pip install", "pip install -q") in (ROOT / ".ci" / "run").read_text()
+
+
+def test_numbers_are_the_measured_ones() -> None:
+    """README and model card are made from benchmarks/results and card.json; the demo is run again."""
+    done = subprocess.run([sys.executable, "benchmarks/document.py", "--check"], cwd=ROOT, capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
