@@ -17,8 +17,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from machine import machine
-from mien.data import official, open_faces
+from machine import machine, shipped_split
+from mien.data import open_faces
 from mien.faces import anchor_of
 from mien.files import write_text
 from mien.inference.detect import Detector, Haar, YuNet
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     stored = open_faces(options.data)
-    split = official(stored, 0.06, 0)
+    split = shipped_split(stored)
     rows = np.random.default_rng(0).permutation(split.parts["train"])[: options.faces]
     at = stored.positions(rows)
     not_a_face = stored.votes[at, 9] * 2 > stored.votes[at].sum(axis=1)

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 
 from crop_geometry import canvas_of
-from machine import keep
+from machine import keep, shipped_split
 from mien import bundle
-from mien.data import official, open_faces
+from mien.data import open_faces
 from mien.faces import CropGeometry, crop, frame_of, measured
 from mien.inference.detect import Detector, Haar, YuNet
 
@@ -68,7 +68,7 @@ def main() -> None:
     options = parser.parse_args()
     model = bundle.Bundle(bundle.find(options.model))
     stored = open_faces(options.data)
-    rows = official(stored, 0.06, 0).parts[options.part][: options.faces]
+    rows = shipped_split(stored).parts[options.part][: options.faces]
     at = stored.positions(rows)
     truth = stored.labels[at]
     pictures = laid_out(stored.faces[at], 0)

@@ -89,10 +89,10 @@ def certainty() -> str:
     """What "certain" means."""
     c = card()["calibration"]
     return (
-        f'"Certain" means that the calibrated confidence is at least {c["uncertain_below"]:.0%}. Of {c["n"]:,} held-out '
-        f"faces {c['share_certain']:.0%} were, and {c['accuracy_when_certain']:.0%} of these were right; the rest are "
-        f"reported as uncertain. Expected calibration error on those faces: {c['expected_error']['fer2013']:.3f} for "
-        f"FER2013, {c['expected_error']['ferplus']:.3f} for FER+."
+        f'"Certain" means that the calibrated confidence is at least {c["uncertain_below"]:.0%}. Of {c["n"]:,} '
+        f"held-out faces {c['share_certain']:.0%} were, and {c['accuracy_when_certain']:.0%} of these were right; "
+        f"the rest are reported as uncertain. Expected calibration error on those faces: "
+        f"{c['expected_error']['fer2013']:.3f} for FER2013, {c['expected_error']['ferplus']:.3f} for FER+."
     )
 
 

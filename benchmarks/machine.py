@@ -11,6 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from mien.data import FaceSet, Split, official
+from mien.recipe import load
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -39,6 +42,12 @@ def machine() -> dict[str, Any]:
         "commit": commit,
         "packages": {p: version(p) for p in ("mien", "numpy", "onnxruntime", "opencv-python-headless")},
     }
+
+
+def shipped_split(stored: FaceSet) -> Split:
+    """The split that the shipped network was trained on."""
+    section = load(ROOT / "src" / "mien" / "recipes" / "mien-small.toml").data
+    return official(stored, section.validation, section.split_seed)
 
 
 def keep(name: str, result: dict[str, Any]) -> None:

@@ -20,15 +20,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mien.errors import BundleError
 from mien.expressions import VOCABULARIES
 from mien.files import cache_folder, sha256, staged_folder, write_text
+from mien.weights import DEFAULT
+
+__all__ = ["DEFAULT", "Bundle", "Card", "ScoreCard", "available", "find", "read_card", "save"]
 
 if TYPE_CHECKING:
     import onnxruntime
 
-DEFAULT = "mien-small"
-
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Input(_Part):

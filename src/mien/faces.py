@@ -195,12 +195,10 @@ def _around(gray: np.ndarray, frame: Frame, size: int) -> tuple[np.ndarray, Fram
     moved = Frame(frame.x - x1, frame.y - y1, frame.side, frame.angle)
     if frame.side <= 20 * size:
         return part, moved
-    shape = (
-        max(1, round(part.shape[1] * 20 * size / frame.side)),
-        max(1, round(part.shape[0] * 20 * size / frame.side)),
-    )
-    small = cv2.resize(part, shape, interpolation=cv2.INTER_AREA)
-    by_x, by_y = shape[0] / part.shape[1], shape[1] / part.shape[0]
+    less = 20 * size / frame.side
+    wide, tall = (max(1, round(n * less)) for n in (part.shape[1], part.shape[0]))
+    small = cv2.resize(part, (wide, tall), interpolation=cv2.INTER_AREA)
+    by_x, by_y = wide / part.shape[1], tall / part.shape[0]
     return small, Frame(moved.x * by_x, moved.y * by_y, 20.0 * size, frame.angle)
 
 

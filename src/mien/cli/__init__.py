@@ -13,7 +13,7 @@ app = typer.Typer(
     name="mien",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     help="Recognise facial expressions in pictures, video and cameras; train and measure the networks that do it.",
 )
 app.command("demo")(demo.demo)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.bundle import DEFAULT
 from mien.cli.options import DetectorName, Model, Threads
+from mien.weights import DEFAULT
 
 if TYPE_CHECKING:
     from mien.inference.analyze import Analyzer
@@ -145,7 +145,11 @@ def _print_table(rows: list[Row]) -> None:
         table.add_column(name, justify="right" if name in ("face", "confidence") else "left", overflow="fold")
     for row in rows[:_TABLE_ROWS]:
         if row["status"] != "ok":
-            text = "no face" if row["status"] == "no face" else f"[red]{escape(row['error'])}[/red]"
+            text = (
+                "no face"
+                if row["status"] == "no face"
+                else f"[red]{escape(row['error'].removeprefix(row['source'] + ': '))}[/red]"
+            )
             table.add_row(escape(row["source"]), "–", text)
             continue
         ranked = sorted(((v, k[2:]) for k, v in row.items() if k.startswith("p_")), reverse=True)

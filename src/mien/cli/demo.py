@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mien.bundle import DEFAULT
 from mien.cli.options import DetectorName, Model
+from mien.weights import DEFAULT
 
 
 def demo(

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.bundle import DEFAULT
 from mien.cli.options import DetectorName, Model, Threads
+from mien.weights import DEFAULT
 
 if TYPE_CHECKING:
     from mien.inference.analyze import Analyzer

@@ -36,6 +36,7 @@ class Analyzer:
 
     Raises:
         BundleError: The model or the detector is missing or damaged.
+        FetchError: The cached detector was altered.
 
     Example:
         >>> analyzer = Analyzer(detector="haar")  # doctest: +SKIP
@@ -156,12 +157,23 @@ class Analyzer:
         )
 
 
+@overload
+def analyze(
+    pictures: Picture, model: str | os.PathLike[str] = ..., detector: str = ..., colour_order: ColourOrder = ...
+) -> ImageResult: ...
+@overload
+def analyze(
+    pictures: list[Any] | tuple[Any, ...],
+    model: str | os.PathLike[str] = ...,
+    detector: str = ...,
+    colour_order: ColourOrder = ...,
+) -> Results: ...
 def analyze(
     pictures: Any,
     model: str | os.PathLike[str] = bundle.DEFAULT,
     detector: str = "auto",
     colour_order: ColourOrder = "BGR",
-) -> Any:
+) -> ImageResult | Results:
     """Find the faces of a picture, or of several, and score their expressions.
 
     Args:
@@ -177,8 +189,10 @@ def analyze(
     Raises:
         ImageError: The one picture cannot be read.
         BundleError: The model or the detector is missing or damaged.
+        FetchError: The cached detector was altered.
     """
-    return Analyzer(model, detector)(pictures, colour_order)
+    results: ImageResult | Results = Analyzer(model, detector)(pictures, colour_order)
+    return results
 
 
 def _by_label(labels: tuple[str, ...], values: np.ndarray) -> dict[str, float]:

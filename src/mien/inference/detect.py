@@ -82,6 +82,7 @@ class YuNet:
 
     Raises:
         BundleError: It is not cached.
+        FetchError: The cached file was altered.
     """
 
     name = "yunet"
@@ -134,6 +135,7 @@ def detector(name: str) -> Detector:
 
     Raises:
         BundleError: An unknown name, or a detector that is not installed.
+        FetchError: A cached detector was altered.
     """
     if name == "auto":
         name = "yunet" if releases.cached("yunet") else "haar"

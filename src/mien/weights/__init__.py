@@ -1,0 +1,3 @@
+"""The bundles that ship with the package, a folder each."""
+
+DEFAULT = "mien-small"
