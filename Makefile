@@ -29,7 +29,7 @@ benchmarks:
 	python benchmarks/base_install.py
 
 geometry:
-	python benchmarks/crop_geometry.py $(DATA)/fer2013.parquet --yunet $(YUNET) --yunet-anchor eyes --write
+	python benchmarks/crop_geometry.py $(DATA)/fer2013.parquet --yunet $(YUNET) --write
 
 train:
 	mien train mien-small --data $(DATA)/fer2013.parquet
