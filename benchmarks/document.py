@@ -129,8 +129,22 @@ BLOCKS: dict[str, Callable[[], str]] = {
 
 
 def written(text: str) -> str:
-    """A document with its marked blocks made anew."""
-    return MARKED.sub(lambda m: f"{m[1]}{BLOCKS[m[2]]()}\n{m[4]}", text)
+    """A document with its marked blocks made anew; the demo's only where it says something else."""
+
+    def made(block: re.Match[str]) -> str:
+        body = BLOCKS[block[2]]() + "\n"
+        kept = block[2] == "demo" and alike(block[3], body)
+        return f"{block[1]}{block[3] if kept else body}{block[4]}"
+
+    return MARKED.sub(made, text)
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two printed answers differ by rounding only: another processor may give another last digit."""
+    number = re.compile(r"\d+(?:\.\d+)?")
+    bare = [number.sub("", text.replace("█", "")).split() for text in (one, other)]
+    pairs = zip(number.findall(one), number.findall(other), strict=False)
+    return bare[0] == bare[1] and all(abs(float(a) - float(b)) <= 1.0 for a, b in pairs)
 
 
 def main() -> None:

@@ -87,7 +87,7 @@ class TrainingSection(_Section):
 
 
 class LossSection(_Section):
-    fer2013: Amount = 1.0
+    fer2013: Positive = 1.0
     """Weight of the cross-entropy with FER2013 labels."""
     ferplus: Amount = 1.0
     """Weight of the cross-entropy with the FER+ vote distribution."""

@@ -21,7 +21,7 @@ def test_the_demo_prints_and_draws(tmp_path: Path) -> None:
     assert "grace_hopper.jpg: 512×600, 1 face found by haar, scored by mien-small" in done.stdout
     for label in ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"):
         assert label in done.stdout
-    assert "mien is sure" in done.stdout or "uncertain" in done.stdout
+    assert "certain: " in done.stdout or "uncertain" in done.stdout
     drawn, plain = cv2.imread(str(tmp_path / "mien-demo.jpg")), cv2.imread(str(portrait()))
     assert drawn.shape == plain.shape and (drawn != plain).any()
 

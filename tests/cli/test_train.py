@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 
 from mien.data import FaceSet
@@ -50,9 +51,11 @@ def test_from_a_csv_to_rows_about_pictures(tmp_path: Path, tiny_faces: FaceSet) 
     assert done.returncode == 0, done.stderr
     card = json.loads((tmp_path / "made" / "card.json").read_text())
     assert card["name"] == "quick" and card["training"]["epochs"] == 5
-    (tmp_path / "picture.txt").write_text("")
-    done = mien("analyze", "picture.txt", "--model", "made", cwd=tmp_path)
-    assert json.loads(done.stdout)["model"] == "quick"
+    assert list(card["vocabularies"]) == ["fer2013"], "there were no votes, so that head answers at random"
+    cv2.imwrite(str(tmp_path / "face.png"), tiny_faces.faces[0])
+    done = mien("analyze", "face.png", "--detector", "none", "--model", "made", cwd=tmp_path)
+    row = json.loads(done.stdout)
+    assert row["model"] == "quick" and row["p_happy"] > 0 and row["ferplus_happiness"] is None
 
 
 @pytest.mark.parametrize(

@@ -45,14 +45,14 @@ def demo(
             console.print(f"  {label:<9}{value:>6.1%} " + "█" * round(value * 40))
         if face.certain:
             console.print(
-                f"[bold]{face.expression}[/bold], and mien is sure ({face.confidence:.0%}): among held-out "
-                f"faces with at least {calibration.uncertain_below:.0%} it was right "
-                f"{calibration.accuracy_when_certain:.0%} of the time."
+                f"[bold]{face.expression}[/bold], certain: {face.confidence:.0%} is above the "
+                f"{calibration.uncertain_below:.0%} from which mien answers. Of its answers on held-out faces "
+                f"{calibration.accuracy_when_certain:.0%} were right."
             )
         else:
             console.print(
-                f"[bold]uncertain[/bold]: {face.expression} is likeliest, but {face.confidence:.0%} is under "
-                f"the {calibration.uncertain_below:.0%} from which mien answers."
+                f"[bold]uncertain[/bold]: {face.expression} is likeliest, but {face.confidence:.0%} is under the "
+                f"{calibration.uncertain_below:.0%} from which mien answers."
             )
     written = write_picture(out, annotate(image, result))
     console.print(f"\npicture written to {written}")

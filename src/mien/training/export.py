@@ -21,13 +21,17 @@ from mien.data import FaceSet, Split
 from mien.errors import ExportError
 from mien.evaluation.calibration import certainty_threshold, expected_calibration_error, fit_temperature, softmax
 from mien.evaluation.scores import Predictions, accuracy, ferplus_majority
-from mien.expressions import FER2013, FERPLUS, VOCABULARIES
+from mien.expressions import FER2013, FERPLUS, VOCABULARIES, Vocabulary
 from mien.training.run import Run
 from mien.training.task import Deployed
 
 TOLERANCE = 1e-4
 LICENCE = "Apache-2.0"
-_HEADS = (FER2013, FERPLUS)
+# How a card's scores are counted, by vocabulary.
+PROTOCOLS = {
+    FER2013.name: "fer2013 labels, every face",
+    FERPLUS.name: "ferplus majority: single votes dropped, more than half required",
+}
 
 
 def export(run: Run, folder: Path, description: str = "") -> bundle.Card:
@@ -48,17 +52,16 @@ def export(run: Run, folder: Path, description: str = "") -> bundle.Card:
     network = run.task.network.eval()
     limit = run.recipe.data.limit
     held = run.faces.positions(run.split.parts["validation"][:limit])
-    logits = _logits(network, run.faces.faces[held])
+    heads = _trained_heads(run)
+    logits = _logits(network, heads, run.faces.faces[held])
     truth = {
         FER2013.name: run.faces.labels[held].astype(np.int64),
         FERPLUS.name: ferplus_majority(run.faces.votes[held]),
     }
-    # A set without FER+ votes leaves that head as it is.
     temperatures = {
         v.name: fit_temperature(logits[v.name][named], truth[v.name][named])
+        for v in heads
         if (named := truth[v.name] >= 0).any()
-        else 1.0
-        for v in _HEADS
     }
     deployed = Deployed(network, temperatures).eval()
     size = int(run.faces.faces.shape[1])
@@ -77,12 +80,12 @@ def export(run: Run, folder: Path, description: str = "") -> bundle.Card:
         "created": datetime.date.today().isoformat(),
         "parameters": sum(p.numel() for p in network.parameters()),
         "input": {"size": size},
-        "vocabularies": {v.name: list(v.labels) for v in _HEADS},
+        "vocabularies": {v: list(VOCABULARIES[v].labels) for v in temperatures},
         "outputs": deployed.output_names,
         "crop": {k: v["geometry"] for k, v in faces.measured()["detectors"].items()},
         "training": _training(run),
         "calibration": _calibration(logits, truth, temperatures),
-        "scores": _scores(body, run.faces, run.split, limit),
+        "scores": _scores(body, list(temperatures), run.faces, run.split, limit),
         "parity": parity,
     }
     return bundle.save(folder, body, card)
@@ -133,40 +136,46 @@ def _session(body: bytes) -> Any:
     return onnxruntime.InferenceSession(body, providers=["CPUExecutionProvider"])
 
 
-def _logits(network: nn.Module, stored: np.ndarray) -> dict[str, np.ndarray]:
-    plain = Deployed(network, {v.name: 1.0 for v in _HEADS}).eval()
-    parts: dict[str, list[np.ndarray]] = {v.name: [] for v in _HEADS}
+def _trained_heads(run: Run) -> list[Vocabulary]:
+    """The vocabularies that the run had targets for: a head without any would answer at random."""
+    train = run.faces.positions(run.split.parts["train"][: run.recipe.data.limit])
+    voted = run.recipe.loss.ferplus > 0 and run.faces.votes[train, : len(FERPLUS)].any()
+    return [FER2013, FERPLUS] if voted else [FER2013]
+
+
+def _logits(network: nn.Module, heads: list[Vocabulary], stored: np.ndarray) -> dict[str, np.ndarray]:
+    plain = Deployed(network, {v.name: 1.0 for v in heads}).eval()
+    parts: dict[str, list[np.ndarray]] = {v.name: [] for v in heads}
     with torch.inference_mode():
         for i in range(0, len(stored), 256):
             out = dict(zip(plain.output_names, plain(torch.from_numpy(np.array(stored[i : i + 256]))), strict=True))
-            for v in _HEADS:
+            for v in heads:
                 parts[v.name].append(out[f"{v.name}_logits"].numpy())
     return {k: np.concatenate(v) for k, v in parts.items()}
 
 
-def _scores(body: bytes, stored: FaceSet, split: Split, limit: int | None) -> list[dict[str, Any]]:
+def _scores(body: bytes, heads: list[str], stored: FaceSet, split: Split, limit: int | None) -> list[dict[str, Any]]:
     """Single-view accuracy of the exported file on what it was not trained on; PrivateTest is left alone."""
     session, scores = _session(body), []
     for part in ("validation", "public_test"):
         rows = split.parts[part][:limit]
         at = stored.positions(rows)
-        names = [f"{v.name}_probabilities" for v in _HEADS]
+        names = [f"{v}_probabilities" for v in heads]
         chunks = [
             session.run(names, {"faces": np.ascontiguousarray(stored.faces[at[i : i + 256]])})
             for i in range(0, len(at), 256)
         ]
-        targets = (stored.labels[at].astype(np.int64), ferplus_majority(stored.votes[at]))
-        protocols = ("fer2013 labels, every face", "ferplus majority: single votes dropped, more than half required")
-        for v, column, labels, protocol in zip(_HEADS, zip(*chunks, strict=True), targets, protocols, strict=True):
-            if not (labels >= 0).any():
+        targets = {FER2013.name: stored.labels[at].astype(np.int64), FERPLUS.name: ferplus_majority(stored.votes[at])}
+        for v, column in zip(heads, zip(*chunks, strict=True), strict=True):
+            if not (targets[v] >= 0).any():
                 continue
-            result = accuracy(Predictions(v, rows, np.concatenate(column)), rows, labels)
+            result = accuracy(Predictions(VOCABULARIES[v], rows, np.concatenate(column)), rows, targets[v])
             recall = {k: None if np.isnan(r) else round(r, 4) for k, r in result.recall.items()}
             scores.append(
                 {
                     "data": stored.provenance.source,
                     "part": part,
-                    "protocol": protocol,
+                    "protocol": PROTOCOLS[v],
                     "value": result.value,
                     "low": result.low,
                     "high": result.high,
@@ -183,8 +192,7 @@ def _calibration(
     error = {}
     for name, temperature in temperatures.items():
         named = truth[name] >= 0
-        if named.any():
-            error[name] = expected_calibration_error(softmax(logits[name][named] / temperature), truth[name][named])
+        error[name] = expected_calibration_error(softmax(logits[name][named] / temperature), truth[name][named])
     threshold = certainty_threshold(softmax(logits[FER2013.name] / temperatures[FER2013.name]), truth[FER2013.name])
     return {
         "fitted_on": "validation",
@@ -217,4 +225,4 @@ def _training(run: Run) -> dict[str, Any]:
 
 
 def _describe(run: Run) -> str:
-    return f"Network {run.recipe.network.name!r} with heads for {' and '.join(VOCABULARIES)}."
+    return f"Network {run.recipe.network.name!r} with heads for {' and '.join(v.name for v in _trained_heads(run))}."
