@@ -7,8 +7,10 @@ import json
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -177,3 +179,34 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, toy_bundle
         check=False,
     )
     assert done.returncode == 1 and "pip install 'mien[table]'" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_the_rows(tmp_path: Path, toy_bundle: Path, number: signal.Signals) -> None:
+    (tmp_path / "many").mkdir()
+    for i in range(3000):
+        (tmp_path / "many" / f"{i:04}.pgm").write_bytes(b"P5 300 300 255\n" + bytes(90000))
+    command = [sys.executable, "-m", "mien", "analyze", "many", "--model", str(toy_bundle), "--detector", "haar"]
+    with subprocess.Popen([*command, "--out", "x.csv"], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        end = time.monotonic() + 60
+        while not any(p.stat().st_size > 3000 for p in tmp_path.glob(".x.*.csv")):
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.05)
+        process.send_signal(number)
+        said = process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    with (tmp_path / "x.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert 0 < len(rows) < 3000 and f"interrupted after {len(rows)} of 3000 images" in said
+    assert all(len(row) == len(COLUMNS) and row["model"] == "toy" for row in rows)
+
+
+def test_a_picture_that_cannot_be_written_stops_the_run_and_keeps_the_rows(tmp_path: Path, toy_bundle: Path) -> None:
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((30, 50), np.uint8))
+    (tmp_path / "drawn").mkdir()
+    (tmp_path / "drawn" / "b.png").mkdir()
+    options = ("--detector", "none", "--model", toy_bundle, "--annotate", "drawn", "--out", "x.jsonl")
+    done = mien("analyze", "a.png", "b.png", *options, cwd=tmp_path)
+    assert done.returncode == 1 and "drawn/b.png cannot be written" in done.stderr
+    assert [json.loads(line)["source"] for line in (tmp_path / "x.jsonl").read_text().splitlines()] == ["a.png"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from mien.data import FaceSet
+from mien.data import FaceSet, save
 from tests_support import QUICK
 
 
@@ -72,3 +73,18 @@ def test_mistakes_are_one_clear_message(tmp_path: Path, arguments: tuple[str, ..
     done = mien(*arguments, cwd=tmp_path)
     assert done.returncode in (1, 2) and text in " ".join(done.stderr.replace("│", " ").split()), done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_says_how_to_continue(tmp_path: Path, tiny_faces: FaceSet) -> None:
+    save(tiny_faces, tmp_path / "tiny.store")
+    (tmp_path / "quick.toml").write_text(QUICK.replace("epochs = 5", "epochs = 2000"))
+    command = [sys.executable, "-m", "mien", "train", "quick.toml"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while "epoch   2" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and "mien train --resume runs/quick" in said and "Traceback" not in said
+    assert not (tmp_path / "runs" / "quick" / "weights.safetensors").exists()
+    assert (tmp_path / "runs" / "quick" / "checkpoints" / "last.ckpt").is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import typer
@@ -48,14 +49,13 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a path may hold characters that the terminal's encoding lacks
             stream.reconfigure(errors="backslashreplace")
+    # The same way out as Ctrl-C, so that files which are being written are closed and kept.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except MienError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

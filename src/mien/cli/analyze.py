@@ -63,28 +63,35 @@ def analyze(
         found = list(find_images(paths))
         root = _common_folder([f.path for f in found])
         counts = {"ok": 0, "no face": 0, "error": 0}
-        faces = 0
-        for item in _progress(found):
-            result = _one(analyzer, item, annotate and annotate / os.path.relpath(item.path, root))
-            counts[result.status] += 1
-            faces += len(result.faces)
-            show(result.rows())
-            del table[_TABLE_ROWS + 1 :]
+        faces, interrupted = 0, False
+        try:
+            for item in _progress(found):
+                result = _one(analyzer, item, annotate and annotate / os.path.relpath(item.path, root))
+                counts[result.status] += 1
+                faces += len(result.faces)
+                show(result.rows())
+                del table[_TABLE_ROWS + 1 :]
+        except KeyboardInterrupt:
+            interrupted = True
     if table:
         _print_table(table)
-    if out is not None or sys.stdout.isatty():
+    if interrupted or out is not None or sys.stdout.isatty():
+        done = sum(counts.values())
         typer.echo(
-            f"{len(found)} images: {faces} faces in {counts['ok']}, no face in {counts['no face']}, "
-            f"{counts['error']} could not be read; detector {analyzer.detector_name}, "
-            f"model {analyzer.model_name}" + (f"; rows in {out}" if out else ""),
+            (f"interrupted after {done} of {len(found)} images: " if interrupted else f"{done} images: ")
+            + f"{faces} faces in {counts['ok']}, no face in {counts['no face']}, {counts['error']} could not be read; "
+            + f"detector {analyzer.detector_name}, model {analyzer.model_name}"
+            + (f"; rows in {out}" if out else ""),
             err=True,
         )
+    if interrupted:
+        raise typer.Exit(130)
     if counts["error"]:
         raise typer.Exit(1)
 
 
 def _one(analyzer: Analyzer, item: Found, drawn: Path | None) -> ImageResult:
-    from mien.errors import MienError
+    from mien.errors import ImageError
     from mien.inference.images import read_image
 
     source = str(item.path)
@@ -97,7 +104,7 @@ def _one(analyzer: Analyzer, item: Found, drawn: Path | None) -> ImageResult:
             from mien.plots.annotate import annotate, write_picture
 
             write_picture(drawn, annotate(image, result))
-    except MienError as error:
+    except ImageError as error:  # what cannot be written is no fault of this image, and stops the run
         return analyzer.failure(source, str(error))
     return result
 

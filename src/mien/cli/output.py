@@ -80,6 +80,7 @@ class _JsonLines:
     def write(self, rows: Sequence[Row]) -> None:
         for row in rows:
             self._stream.write(json.dumps({c: row[c] for c in self._columns}, ensure_ascii=False) + "\n")
+        self._stream.flush()  # so that even kill -9 leaves what was done, under the temporary name
 
     def close(self) -> None:
         self._stream.close()
@@ -96,6 +97,7 @@ class _Csv:
         self._writer.writerows(
             {k: str(v).lower() if isinstance(v, bool) else v for k, v in row.items()} for row in rows
         )
+        self._stream.flush()
 
     def close(self) -> None:
         self._stream.close()

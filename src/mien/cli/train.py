@@ -37,12 +37,19 @@ def train(
     from mien.training import run as runs
 
     show = _Progress()
-    if resume is not None:
-        run = runs.resume(resume, data, show)
-    else:
-        file = _recipe_file(str(recipe))
-        run = runs.start(file, out or Path("runs") / file.stem, data, show)
-    show.close()
+    try:
+        if resume is not None:
+            folder = resume
+            run = runs.resume(folder, data, show)
+        else:
+            file = _recipe_file(str(recipe))
+            folder = out or Path("runs") / file.stem
+            run = runs.start(file, folder, data, show)
+    except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into an exit
+        typer.echo(f"interrupted; continue after the last whole epoch with: mien train --resume {folder}", err=True)
+        raise typer.Exit(130) from None
+    finally:
+        show.close()
     bundle = run.folder / "bundle"
     if bundle.exists():
         typer.echo(f"{bundle} exists already; export anew with: mien export {run.folder} FOLDER")
