@@ -53,7 +53,9 @@ def test_yunet_gives_eyes_where_the_eyes_are(both: list[Detector], shared: Path)
 @pytest.mark.parametrize("shape", [(1, 1), (5, 400), (23, 23), (30, 2000)])
 def test_small_and_narrow_pictures_are_no_error(both: list[Detector], shape: tuple[int, int]) -> None:
     for found in [*both, Whole()]:
-        found.detect(np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8))
+        for face in found.detect(np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8)):
+            x1, y1, x2, y2 = face.box
+            assert 0 < x2 - x1 <= 2 * max(shape) and 0 < y2 - y1 <= 2 * max(shape), found.name
 
 
 def test_whole_takes_the_middle_square() -> None:

@@ -108,6 +108,9 @@ class YuNet:
         found = []
         for row in rows if rows is not None else ():
             x, y, w, h = row[:4] * scale
+            # On very narrow pictures the network's sizes overflow; a face has pixels of the picture in its box.
+            if not np.isfinite(row).all() or max(w, h) > 2 * max(bgr.shape) or min(w, h) <= 0:
+                continue
             found.append(
                 Detection(np.array([x, y, x + w, y + h], np.float32), float(row[14]), (row[4:14] * scale).reshape(5, 2))
             )
