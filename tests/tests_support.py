@@ -1,5 +1,18 @@
 """What tests of several rooms import."""
 
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def mien(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does, in a process of its own."""
+    command = [sys.executable, "-m", "mien", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+
+
 # A recipe that trains in seconds.
 QUICK = """\
 name = "quick"

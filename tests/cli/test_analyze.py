@@ -19,17 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mien.results import COLUMNS
-
-
-def mien(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mien", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+from tests_support import mien
 
 
 @pytest.fixture

@@ -12,18 +12,7 @@ import cv2
 import pytest
 
 from mien.data import FaceSet, save
-from tests_support import QUICK
-
-
-def mien(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mien", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+from tests_support import QUICK, mien
 
 
 def write_csv(faces: FaceSet, path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,32 +64,46 @@ def analyze(
             show = _print_json
         found = list(find_images(paths))
         root = _common_folder([f.path for f in found])
-        counts = {"ok": 0, "no face": 0, "error": 0}
-        faces, interrupted = 0, False
+        tally = _Tally(len(found))
         try:
             for item in _progress(found):
                 result = _one(analyzer, item, annotate and annotate / os.path.relpath(item.path, root))
-                counts[result.status] += 1
-                faces += len(result.faces)
+                tally.add(result)
                 show(result.rows())
                 del table[_TABLE_ROWS + 1 :]
         except KeyboardInterrupt:
-            interrupted = True
+            tally.interrupted = True
     if table:
         _print_table(table)
-    if interrupted or out is not None or sys.stdout.isatty():
-        done = sum(counts.values())
+    if tally.interrupted or out is not None or sys.stdout.isatty():
         typer.echo(
-            (f"interrupted after {done} of {len(found)} images: " if interrupted else f"{done} images: ")
-            + f"{faces} faces in {counts['ok']}, no face in {counts['no face']}, {counts['error']} could not be read; "
-            + f"detector {analyzer.detector_name}, model {analyzer.model_name}"
+            f"{tally}; detector {analyzer.detector_name}, model {analyzer.model_name}"
             + (f"; rows in {out}" if out else ""),
             err=True,
         )
-    if interrupted:
-        raise typer.Exit(130)
-    if counts["error"]:
-        raise typer.Exit(1)
+    if tally.interrupted or tally.counts["error"]:
+        raise typer.Exit(130 if tally.interrupted else 1)
+
+
+@dataclass
+class _Tally:
+    """What was done of ``total`` images."""
+
+    total: int
+    faces: int = 0
+    interrupted: bool = False
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, result: ImageResult) -> None:
+        self.counts[result.status] += 1
+        self.faces += len(result.faces)
+
+    def __str__(self) -> str:
+        done = f"interrupted after {self.counts.total()} of {self.total}" if self.interrupted else f"{self.total}"
+        return (
+            f"{done} images: {self.faces} faces in {self.counts['ok']}, no face in {self.counts['no face']}, "
+            f"{self.counts['error']} could not be read"
+        )
 
 
 def _one(analyzer: Analyzer, item: Found, drawn: Path | None) -> ImageResult:
