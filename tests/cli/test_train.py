@@ -77,3 +77,10 @@ def test_ctrl_c_says_how_to_continue(tmp_path: Path, tiny_faces: FaceSet) -> Non
     assert process.returncode == 130 and "mien train --resume runs/quick" in said and "Traceback" not in said
     assert not (tmp_path / "runs" / "quick" / "weights.safetensors").exists()
     assert (tmp_path / "runs" / "quick" / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_without_the_train_extra_it_says_what_to_install(tmp_path: Path) -> None:
+    blocked = "import sys; sys.modules['torch'] = None; sys.argv[0] = 'mien'; from mien.cli import main; main()"
+    command = [sys.executable, "-c", blocked, "train", "mien-small"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "pip install 'mien[train]'" in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,19 +33,15 @@ def train(
     """Train a network by a recipe, and export it as a model bundle."""
     if (recipe is None) == (resume is None):
         raise typer.BadParameter("give either a RECIPE or --resume RUN")
+    file = None if recipe is None else _recipe_file(recipe)  # a slip of the pen is told before torch is loaded
     _need_train_extra("mien train")
     from mien.training import export as exporter
     from mien.training import run as runs
 
+    folder = resume or out or Path("runs") / Path(str(file)).stem
     show = _Progress()
     try:
-        if resume is not None:
-            folder = resume
-            run = runs.resume(folder, data, show)
-        else:
-            file = _recipe_file(str(recipe))
-            folder = out or Path("runs") / file.stem
-            run = runs.start(file, folder, data, show)
+        run = runs.resume(folder, data, show) if file is None else runs.start(file, folder, data, show)
     except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into an exit
         typer.echo(f"interrupted; continue after the last whole epoch with: mien train --resume {folder}", err=True)
         raise typer.Exit(130) from None
@@ -75,10 +72,8 @@ def _need_train_extra(command: str) -> None:
     from mien.errors import MissingExtraError
 
     for package in ("torch", "lightning", "onnx"):
-        try:
-            __import__(package)
-        except ImportError:
-            raise MissingExtraError(package, "train", command) from None
+        if find_spec(package) is None:
+            raise MissingExtraError(package, "train", command)
 
 
 def _recipe_file(name: str) -> Path:
