@@ -27,6 +27,7 @@ benchmarks:
 	python benchmarks/startup.py $(PHOTO)
 	python benchmarks/memory.py $(PHOTO)
 	python benchmarks/base_install.py
+	python benchmarks/document.py
 
 geometry:
 	python benchmarks/crop_geometry.py $(DATA)/fer2013.parquet --yunet $(YUNET) --write
