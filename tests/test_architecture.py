@@ -15,7 +15,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "mien"
 
 # A room is a folder or a module at the top of the package. Every room may import itself and the core.
-CORE = frozenset({"expressions", "errors", "files", "faces", "bundle", "results", "weights"})
+CORE = frozenset({"expressions", "errors", "files", "faces", "bundle", "card", "results", "weights"})
 ROOMS: dict[str, frozenset[str]] = {
     **dict.fromkeys(CORE, frozenset()),
     "data": frozenset(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,21 @@ def test_a_saved_bundle_has_a_network_and_a_card_and_nothing_else(toy_bundle: Pa
     assert [p.name for p in toy_bundle.parent.iterdir()] == ["toy"]
 
 
+def within(part: Any, whole: Any) -> bool:
+    """Whether every value of ``part`` is in ``whole``, at its place."""
+    if isinstance(part, dict):
+        return all(k in whole and within(v, whole[k]) for k, v in part.items())
+    if isinstance(part, list):
+        return len(part) == len(whole) and all(map(within, part, whole))
+    return bool(part == whole)
+
+
 def test_the_card_that_is_read_is_the_card_that_was_saved(
     tmp_path: Path, toy_network: bytes, toy_card: dict[str, Any]
 ) -> None:
     written = save(tmp_path / "toy", toy_network, toy_card)
     assert read_card(tmp_path / "toy") == written
-    assert written.model_dump(exclude={"sha256", "format"}, exclude_defaults=True) == toy_card
+    assert within(toy_card, asdict(written))
     assert written.format == 1
 
 
@@ -189,16 +199,25 @@ def test_a_vocabulary_that_mien_does_not_know_is_refused(toy_bundle: Path) -> No
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda card: {k: v for k, v in card.items() if k != "calibration"}, "calibration: Field required"),
-        (lambda card: {**card, "surprise": 1}, "surprise: Extra inputs"),
-        (lambda card: {**card, "format": 2}, "format: .*a card of format 1"),
-        (lambda card: {**card, "sha256": "abc"}, "sha256: "),
-        (lambda card: {**card, "input": {"size": 48, "colour": "rgb"}}, r"input\.colour"),
+        (lambda card: {k: v for k, v in card.items() if k != "calibration"}, "calibration is missing"),
+        (lambda card: {**card, "surprise": 1}, "surprise: no such field"),
+        (lambda card: {**card, "format": 2}, r"format is 2, not 1.*a card of format 1"),
+        (lambda card: {**card, "sha256": "abc"}, "sha256 is 'abc'"),
+        (lambda card: {**card, "input": {"size": 48, "colour": "rgb"}}, r"input\.colour is 'rgb'"),
         (
             lambda card: {**card, "crop": {"haar": {"anchor": "nose", "dx": 0, "dy": 0, "side": 1}}},
-            r"crop\.haar\.anchor",
+            r"crop\.haar\.anchor is 'nose'",
         ),
-        (lambda card: {**card, "crop": {"haar": {"anchor": "box", "dx": 0, "dy": 0, "side": 0}}}, r"crop\.haar\.side"),
+        (
+            lambda card: {**card, "crop": {"haar": {"anchor": "box", "dx": 0, "dy": 0, "side": 0}}},
+            r"crop\.haar\.side is 0\.0, not positive",
+        ),
+        (lambda card: {**card, "parameters": "many"}, "parameters is 'many', not int"),
+        (lambda card: {**card, "parameters": True}, "parameters is True, not int"),
+        (lambda card: {**card, "parity": float("nan")}, "parity is nan, not float"),
+        (lambda card: {**card, "scores": [{**card["scores"][0], "n": 1.5}]}, r"scores\.0\.n is 1\.5, not int"),
+        (lambda card: {**card, "scores": {}}, r"scores is \{\}"),
+        (lambda card: {**card, "training": []}, r"training is \[\], not an object"),
         (lambda card: {**card, "outputs": [o for o in card["outputs"] if o != "ferplus_logits"]}, "no ferplus_logits"),
         (lambda card: {**card, "vocabularies": {"ferplus": card["vocabularies"]["ferplus"]}}, "no fer2013 vocabulary"),
     ],
@@ -210,6 +229,12 @@ def test_a_vocabulary_that_mien_does_not_know_is_refused(toy_bundle: Path) -> No
         "colour",
         "anchor",
         "crop side",
+        "text for a number",
+        "truth for a number",
+        "not a number",
+        "half a face",
+        "object for a list",
+        "list for an object",
         "outputs",
         "vocabulary",
     ],

@@ -12,114 +12,20 @@ from collections.abc import Sequence
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mien.card import Card, build, parse
 from mien.errors import BundleError
 from mien.expressions import VOCABULARIES
 from mien.files import cache_folder, sha256, staged_folder, write_text
 from mien.weights import DEFAULT
 
-__all__ = ["DEFAULT", "Bundle", "Card", "ScoreCard", "available", "find", "read_card", "save"]
+__all__ = ["DEFAULT", "Bundle", "Card", "available", "find", "read_card", "save"]
 
 if TYPE_CHECKING:
     import onnxruntime
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Input(_Part):
-    size: Annotated[int, Field(ge=1)]
-    """Side of a face, pixels."""
-    colour: Literal["gray"] = "gray"
-    dtype: Literal["uint8"] = "uint8"
-    """0 is black, 255 white."""
-
-
-class CropCard(_Part):
-    """As ``mien.faces.CropGeometry``."""
-
-    anchor: Literal["box", "eyes"]
-    dx: float
-    dy: float
-    side: Annotated[float, Field(gt=0)]
-
-
-class ScoreCard(_Part):
-    data: str
-    part: str
-    protocol: str
-    """Which labels, and which faces are counted."""
-    metric: str = "accuracy"
-    value: float
-    low: float
-    """Lower end of the 95% interval."""
-    high: float
-    n: int
-    recall: dict[str, float | None] = {}
-    """Share of right answers by label; null where a label has no faces."""
-
-
-class Calibration(_Part):
-    fitted_on: str
-    n: int
-    temperature: dict[str, float]
-    """By vocabulary; it is inside the network: probabilities are softmax(logits / temperature)."""
-    expected_error: dict[str, float]
-    """Expected calibration error after the temperature, 15 bins of equal width, by vocabulary."""
-    uncertain_below: float
-    """FER2013 confidence under which mien says that it is uncertain."""
-    accuracy_when_certain: float
-    """Share right among the faces at or above that confidence."""
-    share_certain: float
-    """Share of faces at or above that confidence."""
-
-
-class Training(_Part):
-    data: str
-    sha256: str
-    """Of the source file."""
-    n: int
-    excluded: dict[str, int] = {}
-    """Reason → rows left out."""
-    recipe: str
-    """The recipe as run, TOML."""
-    seed: int
-    epochs: int
-    hardware: str
-    seconds: float
-    commit: str
-
-
-class Card(_Part):
-    format: Literal[1] = 1
-    name: str
-    description: str
-    licence: str
-    created: str
-    """Date, ISO 8601."""
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    """Of model.onnx."""
-    parameters: int
-    input: Input
-    vocabularies: dict[str, list[str]]
-    """By name, labels in the order of the outputs."""
-    outputs: list[str]
-    crop: dict[str, CropCard]
-    """By detector, where the network's frame lies relative to the detector's box."""
-    training: Training
-    calibration: Calibration
-    scores: list[ScoreCard]
-    parity: float
-    """Largest difference in probability between ONNX and torch when it was exported."""
-
-    def score(self, part: str, vocabulary: str) -> ScoreCard | None:
-        """The accuracy on a part under a vocabulary's labels, if the card has it."""
-        return next((s for s in self.scores if s.part == part and s.protocol.startswith(vocabulary)), None)
 
 
 class Bundle:
@@ -217,12 +123,10 @@ def read_card(folder: Path) -> Card:
             "See what is installed with: mien models",
         )
     try:
-        card = Card.model_validate_json(path.read_bytes())
-    except (ValidationError, OSError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else None
-        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)
+        card = parse(path.read_bytes())
+    except (ValueError, RecursionError, OSError) as error:
         raise BundleError(
-            f"{path} is damaged ({what})",
+            f"{path} is damaged ({error})",
             "a card of format 1",
             "Install the bundle again, or export it with this version of mien.",
         ) from error
@@ -265,10 +169,10 @@ def save(folder: Path, network: bytes, card: dict[str, Any]) -> Card:
     with staged_folder(folder) as stage:
         (stage / "model.onnx").write_bytes(network)
         try:
-            whole = Card.model_validate({**card, "sha256": sha256(stage / "model.onnx")})
-        except ValidationError as error:
+            whole = build({**card, "sha256": sha256(stage / "model.onnx")})
+            write_text(stage / "card.json", whole.to_json())
+        except ValueError as error:
             raise BundleError(f"the card of {folder.name} is wrong: {error}") from error
-        write_text(stage / "card.json", whole.model_dump_json(indent=2) + "\n")
         read_card(stage)
     return whole
 

@@ -17,33 +17,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mien.card import CropGeometry
 from mien.errors import ImageError
 
+__all__ = ["SIZE", "CropGeometry", "Frame", "anchor_of", "crop", "frame_of", "geometry", "measured", "to_gray", "whole"]
+
 SIZE = 48
-
-
-@dataclass(frozen=True)
-class CropGeometry:
-    """Where FER2013's frame lies relative to what a detector reports.
-
-    Lengths are in units of the detector's own scale: the square root of the box's area, or, where ``anchor`` is
-    ``eyes``, the distance from the middle of the eyes to the middle of the mouth corners.
-
-    Attributes:
-        anchor: ``box`` (centre of the box) or ``eyes`` (middle of the eyes; the frame turns with the eye line).
-        dx: Offset of the frame's centre from the anchor, to the right in the picture.
-        dy: The same, downwards.
-        side: Side of the frame.
-    """
-
-    anchor: str
-    dx: float
-    dy: float
-    side: float
-
-    def __post_init__(self) -> None:
-        if self.anchor not in ("box", "eyes") or not self.side > 0:
-            raise ValueError(f"crop geometry {self} has no anchor 'box' or 'eyes', or no positive side")
 
 
 @dataclass(frozen=True)

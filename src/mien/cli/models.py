@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from mien.bundle import ScoreCard
+    from mien.card import ScoreCard
 
 
 def models() -> None:
@@ -39,7 +39,7 @@ def models() -> None:
                 "bytes": (folder / "model.onnx").stat().st_size,
                 "licence": card.licence,
                 "scores": {
-                    v: s.model_dump(include={"value", "low", "high", "n", "part", "protocol"}) if s else None
+                    v: {k: getattr(s, k) for k in ("value", "low", "high", "n", "part", "protocol")} if s else None
                     for v, s in scores.items()
                 },
                 "folder": str(folder),

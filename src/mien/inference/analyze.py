@@ -12,7 +12,7 @@ import numpy as np
 from mien import bundle
 from mien.errors import ImageError, MienError
 from mien.expressions import FER2013, FERPLUS
-from mien.faces import CropGeometry, crop, frame_of, to_gray, whole
+from mien.faces import crop, frame_of, to_gray, whole
 from mien.inference import detect
 from mien.inference.detect import Detection
 from mien.inference.images import read_image
@@ -54,8 +54,7 @@ class Analyzer:
         card = self._bundle.card
         self._has_ferplus = FERPLUS.name in card.vocabularies
         self._outputs = [f"{v}_probabilities" for v in (FER2013.name, FERPLUS.name) if v in card.vocabularies]
-        shape = card.crop.get(self.detector_name)
-        self._geometry = CropGeometry(**shape.model_dump()) if shape else None
+        self._geometry = card.crop.get(self.detector_name)
 
     @overload
     def __call__(self, pictures: Picture, colour_order: ColourOrder = ...) -> ImageResult: ...

@@ -6,10 +6,7 @@ Nothing else in mien touches the network, and this does only when ``mien fetch``
 from __future__ import annotations
 
 import hashlib
-import http.client
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,6 +176,11 @@ def _limit(releases: list[Release]) -> int:
 
 
 def _download(url: str, releases: list[Release], timeout: float) -> bytes:
+    # Here, because they take longer to import than OpenCV does, and an analysis that needs no network needs not them.
+    import http.client
+    import urllib.error
+    import urllib.request
+
     name = releases[0].name
     if not url.lower().startswith(("http://", "https://")):
         raise FetchError(f"the address {url}", "one that begins with https:// or http://", _by_hand(name))
