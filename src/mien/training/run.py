@@ -169,6 +169,7 @@ def _quiet() -> None:
         "Checkpoint directory .* exists",
         "The number of training batches",
         "Detected call of",
+        ".*isinstance.treespec, LeafSpec",
     ):
         warnings.filterwarnings("ignore", message)
 
