@@ -17,6 +17,10 @@ from mien.recipe import load
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def machine() -> dict[str, Any]:
     """Date, processor, cores, versions and commit; no path or host name."""
     model = next(
@@ -27,19 +31,17 @@ def machine() -> dict[str, Any]:
         ),
         platform.machine(),
     )
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+changes"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    # What the benchmarks of this round have written already is no change to what is measured.
+    changed = _git(
+        "status", "--porcelain", "--", ".", ":!benchmarks/results", ":!*.md", ":!src/mien/crop_geometry.json"
+    )
     return {
         "date": datetime.date.today().isoformat(),
         "processor": model,
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "commit": commit,
+        "commit": commit + ("+changes" if changed else ""),
         "packages": {p: version(p) for p in ("mien", "numpy", "onnxruntime", "opencv-python-headless")},
     }
 
