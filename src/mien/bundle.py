@@ -8,8 +8,9 @@ sha256 of the network: a bundle whose file was altered is not loaded.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
-from functools import cached_property
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,8 @@ class Bundle:
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         self.folder, self.threads = folder, threads
+        self._session: onnxruntime.InferenceSession | None = None
+        self._lock = threading.Lock()
         self.card = read_card(folder)
         found = sha256(folder / "model.onnx")
         if found != self.card.sha256:
@@ -50,9 +53,24 @@ class Bundle:
                 "The file was altered or cut off: install the bundle again.",
             )
 
-    @cached_property
+    @property
     def session(self) -> onnxruntime.InferenceSession:
-        """The ONNX Runtime session, made when first used."""
+        """The ONNX Runtime session, made when first used; BundleError if the network cannot be loaded."""
+        with self._lock:
+            if self._session is None:
+                self._session = self._load()
+            return self._session
+
+    def prepare(self) -> None:
+        """Begin to make the session in a thread, while the caller reads pictures and looks for faces."""
+
+        def make() -> None:
+            with suppress(BundleError):  # raised again where the session is used
+                _ = self.session
+
+        threading.Thread(target=make, name="mien-session").start()
+
+    def _load(self) -> onnxruntime.InferenceSession:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

@@ -48,6 +48,7 @@ class Analyzer:
         self, model: str | os.PathLike[str] = bundle.DEFAULT, detector: str = "auto", threads: int = 0
     ) -> None:
         self._bundle = bundle.Bundle(bundle.find(model), threads)
+        self._bundle.prepare()
         self._detector = detect.detector(detector)
         self.model_name = self._bundle.card.name
         self.detector_name: str = self._detector.name
