@@ -1,7 +1,7 @@
 """What a model says about itself: the fields of ``card.json``, and their check.
 
-Plain dataclasses with a small reader of their own: as pydantic models they cost an eighth of the time that ``mien
-analyze`` needs for a photograph, in each process anew.
+Plain dataclasses with a small reader of their own: pydantic builds its models anew in each process, which a user of
+``mien analyze`` would wait for.
 """
 
 from __future__ import annotations

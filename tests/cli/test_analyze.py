@@ -200,3 +200,15 @@ def test_a_picture_that_cannot_be_written_stops_the_run_and_keeps_the_rows(tmp_p
     done = mien("analyze", "a.png", "b.png", *options, cwd=tmp_path)
     assert done.returncode == 1 and "drawn/b.png cannot be written" in done.stderr
     assert [json.loads(line)["source"] for line in (tmp_path / "x.jsonl").read_text().splitlines()] == ["a.png"]
+
+
+@pytest.mark.parametrize("drawn", ["pics", "pics/../pics", "link"])
+def test_originals_are_never_overwritten(tmp_path: Path, toy_bundle: Path, drawn: str) -> None:
+    (tmp_path / "pics" / "sub").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("pics")
+    for name in ("a.png", "sub/b.png"):
+        cv2.imwrite(str(tmp_path / "pics" / name), np.zeros((30, 50), np.uint8))
+    before = {p: p.read_bytes() for p in (tmp_path / "pics").rglob("*.png")}
+    done = mien("analyze", "pics", "--detector", "none", "--model", toy_bundle, "--annotate", drawn, cwd=tmp_path)
+    assert done.returncode == 1 and "would overwrite" in done.stderr and "--annotate drawn" in done.stderr
+    assert {p: p.read_bytes() for p in (tmp_path / "pics").rglob("*.png")} == before

@@ -79,3 +79,20 @@ def test_bad_names_are_refused_at_once(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'mien\[table\]'"):
         RowWriter(tmp_path / "out.parquet", COLUMNS)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_a_disk_that_fills_up_at_the_end_is_one_clear_error(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = RowWriter(tmp_path / f"out{suffix}", COLUMNS)
+    honest = writer._format.close
+
+    def full() -> None:
+        honest()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer._format, "close", full)
+    with pytest.raises(OutputError, match=r"cannot be written \(No space left.*What was written until then"), writer:
+        writer.write(ROWS)
+    assert read(tmp_path / f"out{suffix}") == ROWS

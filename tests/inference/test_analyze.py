@@ -187,3 +187,9 @@ def test_a_bundle_in_the_cache_goes_by_its_name(toy_bundle: Path) -> None:
 
     shutil.copytree(toy_bundle, cache_folder() / "models" / "toy")
     assert Analyzer("toy", "none").model_name == "toy"
+
+
+def test_a_network_that_cannot_be_loaded_is_not_each_image_s_fault(tmp_path: Path, toy_card: dict[str, object]) -> None:
+    bundle.save(tmp_path / "broken", b"not a network", toy_card)
+    with pytest.raises(BundleError, match="cannot be loaded"):
+        Analyzer(tmp_path / "broken", "none")([np.zeros((9, 9), np.uint8)])

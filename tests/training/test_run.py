@@ -204,3 +204,11 @@ def test_the_shipped_recipe_builds_the_network_it_describes() -> None:
     with torch.inference_mode():
         out = network(torch.zeros(2, 1, 48, 48))
     assert {k: tuple(v.shape) for k, v in out.items()} == {"fer2013": (2, 7), "ferplus": (2, 8)}
+
+
+def test_normalisation_is_about_that_of_the_training_part(fer2013: FaceSet) -> None:
+    from mien.training.task import MEAN, STD
+
+    pixels = fer2013.faces[fer2013.where("Training")] / np.float32(255)
+    assert abs(float(pixels.mean(dtype=np.float64)) - MEAN) < 5e-4
+    assert abs(float(pixels.std(dtype=np.float64)) - STD) < 5e-4

@@ -67,7 +67,7 @@ def analyze(
         tally = _Tally(len(found))
         try:
             for item in _progress(found):
-                result = _one(analyzer, item, annotate and annotate / os.path.relpath(item.path, root))
+                result = _one(analyzer, item, annotate and _copy_of(item.path, annotate, root))
                 tally.add(result)
                 show(result.rows())
                 del table[_TABLE_ROWS + 1 :]
@@ -131,6 +131,20 @@ def _common_folder(paths: list[Path]) -> str:
         return os.path.commonpath([os.path.dirname(os.path.abspath(p)) for p in paths])  # noqa: PTH100, PTH120
     except ValueError:
         return str(Path.cwd())
+
+
+def _copy_of(picture: Path, folder: Path, root: str) -> Path:
+    """Where the annotated copy of a picture goes; OutputError if that is the picture itself."""
+    from mien.errors import OutputError
+
+    copy = folder / os.path.relpath(picture, root)
+    if copy.resolve() == picture.resolve():
+        raise OutputError(
+            f"--annotate {folder} would overwrite {picture} with its annotated copy",
+            "another folder than the pictures' own",
+            "Name one that does not exist yet, such as --annotate drawn",
+        )
+    return copy
 
 
 def _progress(found: list[Found]) -> Iterator[Found]:

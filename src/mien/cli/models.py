@@ -54,6 +54,7 @@ def models() -> None:
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     if not rows:
@@ -64,7 +65,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         table.add_column(name)
     for row in rows:
         if row["error"]:
-            table.add_row(row["model"], row["where"], f"[red]{row['error']}[/red]")
+            table.add_row(row["model"], row["where"], f"[red]{escape(row['error'])}[/red]")
             continue
         table.add_row(
             row["model"] + (" (default)" if row["default"] else ""),

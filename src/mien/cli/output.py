@@ -55,11 +55,14 @@ class RowWriter:
         try:
             self._format.write(rows)
         except OSError as error:
-            raise OutputError(
-                f"{self.path} cannot be written ({error.strerror})",
-                "room on the disk",
-                f"What was written until then is in {self.path}",
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"{self.path} cannot be written ({error.strerror or error})",
+            "room on the disk",
+            f"What was written until then is in {self.path}",
+        )
 
     def __enter__(self) -> RowWriter:
         return self
@@ -68,9 +71,13 @@ class RowWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._format.close()
-        finally:
-            self._stage.replace(self.path)
+            try:
+                self._format.close()
+            finally:
+                self._stage.replace(self.path)
+        except OSError as failed:  # a full disk shows here too, as the last rows are written
+            if error is None:
+                raise self._unwritable(failed) from failed
 
 
 class _JsonLines:

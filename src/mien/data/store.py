@@ -101,7 +101,7 @@ class FaceSet:
             raise DataError(
                 f"{self.provenance.source}: the split {usage} is empty",
                 f"rows with usage {usage}",
-                f"This file holds {present} only.",
+                f"This file holds {present} only: use the full one.",
             )
         return found
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from mien import bundle
-from mien.errors import ImageError, MienError
+from mien.errors import ImageError
 from mien.expressions import FER2013, FERPLUS
 from mien.faces import crop, frame_of, to_gray, whole
 from mien.inference import detect
@@ -88,7 +88,7 @@ class Analyzer:
         for i, picture in enumerate(pictures):
             try:
                 yield self._analyse(picture, i, colour_order)
-            except MienError as error:
+            except ImageError as error:
                 yield self.failure(_name(picture, i), str(error))
 
     def failure(self, source: str, error: str) -> ImageResult:

@@ -63,6 +63,7 @@ class Haar:
         small, scale = _reduce(gray, HAAR_LONG_SIDE)
         if min(small.shape) < 24:  # the cascade's window
             return []
+        # Under a twentieth of the short side, what the cascade finds in a photograph is mostly no face.
         least = max(24, min(small.shape) // 20)
         boxes, _, weights = self._cascade.detectMultiScale3(
             small, scaleFactor=1.1, minNeighbors=5, minSize=(least, least), outputRejectLevels=True
@@ -109,7 +110,7 @@ class YuNet:
         for row in rows if rows is not None else ():
             x, y, w, h = row[:4] * scale
             # On very narrow pictures the network's sizes overflow; a face has pixels of the picture in its box.
-            if not np.isfinite(row).all() or max(w, h) > 2 * max(bgr.shape) or min(w, h) <= 0:
+            if not np.isfinite(row).all() or max(w, h) > 2 * max(bgr.shape[:2]) or min(w, h) <= 0:
                 continue
             found.append(
                 Detection(np.array([x, y, x + w, y + h], np.float32), float(row[14]), (row[4:14] * scale).reshape(5, 2))

@@ -8,6 +8,7 @@ import json
 import logging
 import tempfile
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def export(run: Run, folder: Path, description: str = "") -> bundle.Card:
         "input": {"size": size},
         "vocabularies": {v: list(VOCABULARIES[v].labels) for v in temperatures},
         "outputs": deployed.output_names,
-        "crop": {k: v["geometry"] for k, v in faces.measured()["detectors"].items()},
+        "crop": {k: asdict(faces.geometry(k)) for k in faces.measured()["detectors"]},
         "training": _training(run),
         "calibration": _calibration(logits, truth, temperatures),
         "scores": _scores(body, list(temperatures), run.faces, run.split, limit),

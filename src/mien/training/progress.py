@@ -65,8 +65,9 @@ class EpochLog(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self.state.step = batch_idx + 1
-        self.state.loss = float(outputs["loss"])
-        self._tell()
+        if self.report:  # reading the loss waits for the device
+            self.state.loss = float(outputs["loss"])
+            self.report(self.state)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         seconds = time.perf_counter() - self._began
@@ -87,8 +88,5 @@ class EpochLog(pl.Callback):
             {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in self.state.rows
         )
         write_text(self.path, out.getvalue())
-        self._tell()
-
-    def _tell(self) -> None:
         if self.report:
             self.report(self.state)

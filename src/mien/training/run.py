@@ -115,7 +115,7 @@ def _fit(
     validation = FaceRows(faces, faces.positions(split.parts["validation"][:limit]))
     batches = training_loader(train, recipe.training.batch_size, recipe.seed)
 
-    state = Reporter(recipe.training.epochs, len(batches), recipe.training.batch_size)
+    state = Reporter(recipe.training.epochs, len(batches), min(recipe.training.batch_size, len(train)))
 
     torch.manual_seed(recipe.seed)
     task = ExpressionTask(recipe, recipe.training.epochs * len(batches))

@@ -17,7 +17,8 @@ from mien.training.augment import augment
 from mien.training.batches import Batch
 from mien.training.losses import two_headed_loss
 
-# Mean and standard deviation of FER2013's Training pixels, scaled to 0 to 1.
+# About the mean and standard deviation of FER2013's Training pixels, scaled to 0 to 1 (a test compares them). Networks
+# are trained with these numbers: others would need a new training.
 MEAN, STD = 0.5077, 0.2550
 
 
@@ -46,7 +47,7 @@ class ExpressionTask(pl.LightningModule):
         faces = augment(faces, batch["rows"], self.current_epoch, self.recipe.seed, self.recipe.augment)
         logits = self.network(normalise(faces).contiguous(memory_format=torch.channels_last))
         loss = two_headed_loss(logits, batch["labels"], batch["votes"], self.recipe.loss)
-        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(faces))
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(faces))
         return loss
 
     def validation_step(self, batch: Batch, index: int) -> None:
@@ -56,12 +57,12 @@ class ExpressionTask(pl.LightningModule):
         loss = two_headed_loss(logits, batch["labels"], batch["votes"], self.recipe.loss)
         self.log("val_loss", loss, batch_size=n)
         right = (logits[FER2013.name].argmax(1) == batch["labels"]).float().mean()
-        self.log("val_accuracy", right, prog_bar=True, batch_size=n)
+        self.log("val_accuracy", right, batch_size=n)
         majority = torch.from_numpy(ferplus_majority(np.asarray(batch["votes"].cpu()))).to(self.device)
         named = majority >= 0
         if named.any():
             plus = (logits[FERPLUS.name].argmax(1)[named] == majority[named]).float().mean()
-            self.log("val_ferplus", plus, prog_bar=True, batch_size=int(named.sum()))
+            self.log("val_ferplus", plus, batch_size=int(named.sum()))
 
     def configure_optimizers(self) -> Any:
         section = self.recipe.training
