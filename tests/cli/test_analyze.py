@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mien.results import COLUMNS
-from tests_support import mien
+from tests_support import hear_interrupts, mien
 
 
 @pytest.fixture
@@ -177,7 +177,10 @@ def test_an_interrupt_keeps_the_rows(tmp_path: Path, toy_bundle: Path, number: s
     for i in range(3000):
         (tmp_path / "many" / f"{i:04}.pgm").write_bytes(b"P5 300 300 255\n" + bytes(90000))
     command = [sys.executable, "-m", "mien", "analyze", "many", "--model", str(toy_bundle), "--detector", "haar"]
-    with subprocess.Popen([*command, "--out", "x.csv"], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    command += ["--out", "x.csv"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
+    ) as process:
         end = time.monotonic() + 60
         while not any(p.stat().st_size > 3000 for p in tmp_path.glob(".x.*.csv")):
             assert process.poll() is None and time.monotonic() < end

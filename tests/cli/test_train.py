@@ -12,7 +12,7 @@ import cv2
 import pytest
 
 from mien.data import FaceSet, save
-from tests_support import QUICK, mien
+from tests_support import QUICK, hear_interrupts, mien
 
 
 def write_csv(faces: FaceSet, path: Path) -> None:
@@ -68,7 +68,9 @@ def test_ctrl_c_says_how_to_continue(tmp_path: Path, tiny_faces: FaceSet) -> Non
     save(tiny_faces, tmp_path / "tiny.store")
     (tmp_path / "quick.toml").write_text(QUICK.replace("epochs = 5", "epochs = 2000"))
     command = [sys.executable, "-m", "mien", "train", "quick.toml"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
+    ) as process:
         assert process.stderr is not None
         while "epoch   2" not in process.stderr.readline():
             assert process.poll() is None
