@@ -17,8 +17,8 @@ import numpy as np
 from machine import keep
 from mien import bundle
 from mien.data import identical_groups, open_faces
-from mien.evaluation.scores import Predictions, accuracy, ferplus_majority
-from mien.expressions import FER2013, FERPLUS
+from mien.evaluation.scores import Predictions, accuracy
+from mien.expressions import FER2013, FERPLUS, ferplus_majority
 
 FLOORS = {"fer2013": 0.680, "ferplus": 0.855}
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from mien.data import FaceSet
 from mien.expressions import (
     FER2013,
     FER2013_TO_FERPLUS,
@@ -14,6 +17,7 @@ from mien.expressions import (
     VOCABULARIES,
     Vocabulary,
     VocabularyMap,
+    ferplus_majority,
 )
 
 MAPS = [FER2013_TO_FERPLUS, FERPLUS_TO_FER2013]
@@ -36,7 +40,8 @@ def test_ferplus_votes_are_the_ten_columns_of_fer2013new_in_order() -> None:
 
 
 def test_vocabularies_are_listed_under_their_own_names() -> None:
-    assert VOCABULARIES == {"fer2013": FER2013, "ferplus": FERPLUS}
+    assert all(v.name == name for name, v in VOCABULARIES.items())
+    assert VOCABULARIES["fer2013"] is FER2013 and VOCABULARIES["ferplus"] is FERPLUS
 
 
 def test_index_is_the_place_in_the_order() -> None:
@@ -121,3 +126,75 @@ def test_a_map_to_an_unknown_label_is_refused() -> None:
     pairs = (("angry", "rage"), *FER2013_TO_FERPLUS.pairs[1:])
     with pytest.raises(KeyError, match="'rage' is not a label of ferplus"):
         VocabularyMap(FER2013, FERPLUS, pairs)
+
+
+# ---- the FER+ protocol
+
+
+def official_rule(votes: list[int]) -> int:
+    """The published code of Barsoum et al. 2016, mode "majority", re-stated line by line; -1 for what it leaves out."""
+    emotion_raw = [float(v) for v in votes]
+    size = len(emotion_raw)
+    emotion_unknown = [0.0] * size
+    emotion_unknown[-2] = 1.0
+    # remove emotions with a single vote (outlier removal)
+    for i in range(size):
+        if emotion_raw[i] < 1.0 + 1e-9:
+            emotion_raw[i] = 0.0
+    sum_list = sum(emotion_raw)
+    emotion = [0.0] * size
+    # find the peak value of the emo_raw list
+    maxval = max(emotion_raw)
+    if maxval > 0.5 * sum_list:
+        emotion[emotion_raw.index(maxval)] = maxval / sum_list
+    else:
+        emotion = emotion_unknown  # force setting as unknown
+    index = emotion.index(max(emotion))
+    return index if index < 8 else -1  # neither unknown nor non-face
+
+
+@given(st.lists(st.integers(0, 10), min_size=10, max_size=10))
+def test_majority_labels_follow_the_official_rule(votes: list[int]) -> None:
+    assert ferplus_majority(np.array([votes], np.uint8)).tolist() == [official_rule(votes)]
+
+
+def test_majority_labels_follow_the_official_rule_on_ten_votes() -> None:
+    rng = np.random.default_rng(6)
+    votes = np.concatenate(
+        [rng.multinomial(10, rng.dirichlet(np.full(10, alpha)), 1) for alpha in (0.1, 0.3, 1.0) for _ in range(700)]
+    ).astype(np.uint8)
+    found = ferplus_majority(votes)
+    assert found.tolist() == [official_rule(v) for v in votes.tolist()]
+    assert set(found.tolist()) == set(range(-1, 8))
+
+
+@pytest.mark.parametrize(
+    ("votes", "label"),
+    [
+        ({"happiness": 10}, "happiness"),
+        ({"happiness": 6, "neutral": 4}, "happiness"),
+        ({"happiness": 5, "neutral": 5}, None),
+        ({"happiness": 4, "neutral": 3, "fear": 3}, None),
+        ({"happiness": 5, "neutral": 4, "fear": 1}, "happiness"),
+        ({"contempt": 8, "unknown": 2}, "contempt"),
+        ({"unknown": 6, "sadness": 4}, None),
+        ({"nonface": 10}, None),
+        ({"sadness": 4, "unknown": 4, "nonface": 2}, None),
+        ({"happiness": 1, "neutral": 1, "fear": 1}, None),
+        ({}, None),
+    ],
+)
+def test_majority_labels_in_words(votes: dict[str, int], label: str | None) -> None:
+    row = np.array([[votes.get(name, 0) for name in FERPLUS_VOTES]], np.uint8)
+    assert ferplus_majority(row)[0] == (-1 if label is None else FERPLUS.index(label))
+
+
+def test_votes_of_one_byte_do_not_overflow() -> None:
+    votes = np.zeros((1, 10), np.uint8)
+    votes[0, [0, 1]] = 130, 131  # 2 × 131 and the sum are more than a byte holds
+    assert ferplus_majority(votes).tolist() == [1]
+
+
+def test_on_public_test_the_majority_protocol_counts_3196_faces(fer2013: FaceSet) -> None:
+    votes = fer2013.votes[fer2013.where("PublicTest")]
+    assert (ferplus_majority(votes) >= 0).sum() == 3196

@@ -13,8 +13,8 @@ import pytest
 
 from mien import bundle, faces
 from mien.data import FaceSet, identical_groups, official
-from mien.evaluation.scores import Predictions, Score, accuracy, ferplus_majority
-from mien.expressions import FER2013, FERPLUS
+from mien.evaluation.scores import Predictions, Score, accuracy
+from mien.expressions import FER2013, FERPLUS, ferplus_majority
 
 
 @pytest.fixture(scope="module")

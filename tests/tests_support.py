@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import numpy as np
+
+from mien.data import FaceSet
 
 
 def mien(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the command as a user does, in a process of its own."""
     command = [sys.executable, "-m", "mien", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+
+
+def assert_same(a: FaceSet, b: FaceSet, *, but: frozenset[str] = frozenset()) -> None:
+    """Two sets are equal in every field, types of arrays included, but for the fields named."""
+    for field in dataclasses.fields(FaceSet):
+        left, right = getattr(a, field.name), getattr(b, field.name)
+        if field.name in but:
+            continue
+        if field.name == "columns":
+            assert list(left) == list(right)
+            for name in left:
+                np.testing.assert_array_equal(left[name], right[name])
+        elif isinstance(left, np.ndarray):
+            assert left.dtype.kind == right.dtype.kind and (left.dtype == right.dtype or left.dtype.kind == "U")
+            assert np.array_equal(left, right), field.name
+        else:
+            assert left == right, field.name
 
 
 def hear_interrupts() -> None:

@@ -143,4 +143,56 @@ FERPLUS_TO_FER2013 = VocabularyMap(
     ),
 )
 
-VOCABULARIES: dict[str, Vocabulary] = {v.name: v for v in (FER2013, FERPLUS)}
+# "Facial Emotion Recognition Tiny"; the spellings are the release's folders.
+FER_TINY = Vocabulary(
+    "fer-tiny",
+    (
+        "admiration",
+        "amazement",
+        "angry",
+        "ecstacy",
+        "fear",
+        "grief",
+        "joy",
+        "loathing",
+        "rage",
+        "sad",
+        "surprise",
+        "terror",
+        "vigilance",
+    ),
+)
+# Mollahosseini et al. 2017, arXiv 1708.03985: its label numbers 0 to 7, spelt as AffectNet-HQ's folders.
+AFFECTNET = Vocabulary("affectnet", ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt"))
+# Lucey et al. 2010: its label numbers 1 to 7, spelt as the folders of the CK+48 release.
+CKPLUS = Vocabulary("ck+", ("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise"))
+# Li, Deng & Du 2017: its label numbers 1 to 7.
+RAFDB = Vocabulary("raf-db", ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"))
+VALENCE = Vocabulary("valence", ("negative", "positive"))
+# The four classes of Chang 2022 ("Deep Learning: Facial Emotion Detection").
+FOUR = Vocabulary("four", ("happy", "neutral", "sad", "surprise"))
+THREE = Vocabulary("three", ("happy", "neutral", "sad"))
+
+VOCABULARIES: dict[str, Vocabulary] = {
+    v.name: v for v in (FER2013, FERPLUS, FER_TINY, AFFECTNET, CKPLUS, RAFDB, VALENCE, FOUR, THREE)
+}
+
+
+def ferplus_majority(votes: np.ndarray) -> np.ndarray:
+    """Labels of the official FER+ majority protocol (Barsoum et al. 2016, and their published code).
+
+    Single votes are dropped as outliers; the label is the column with more than half of what remains, if it is an
+    expression.
+
+    Args:
+        votes: (N, 10) counts in the order of ``FERPLUS_VOTES``.
+
+    Returns:
+        (N,) int64 index into ``FERPLUS``, -1 where the protocol gives no label.
+    """
+    import numpy as np
+
+    kept = np.where(votes > 1, votes, 0).astype(np.int64)
+    top = kept.argmax(axis=1)
+    clear = 2 * kept.max(axis=1) > kept.sum(axis=1)
+    return np.where(clear & (top < len(FERPLUS)), top, -1)

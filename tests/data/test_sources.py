@@ -209,7 +209,7 @@ def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 def test_a_file_of_another_kind_is_refused_with_the_kinds_there_are(tmp_path: Path) -> None:
     (tmp_path / "faces.xlsx").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"\.csv or \.parquet"):
+    with pytest.raises(DataError, match=r"no kind that mien recognises; expected .*fer2013-csv \(Kaggle.*--as NAME"):
         read(tmp_path / "faces.xlsx")
 
 

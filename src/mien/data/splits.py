@@ -12,17 +12,28 @@ from mien.data.store import FaceSet
 from mien.errors import DataError
 from mien.files import write_text
 
+BALANCES = ("", "over", "under", "weights", "sampler")
+
 
 @dataclass(frozen=True)
 class Split:
     """A division of a data set, as row ids.
 
     Attributes:
-        name: What kind of split.
+        name: What kind of split, with its settings, in a phrase.
         seed: Seed it was drawn with.
-        source_sha256: Hash of the source file it belongs to.
-        parts: Part name → (n,) int32 row ids, sorted; no row is in two parts.
+        source_sha256: Hash of the source it belongs to.
+        parts: Part name → (n,) int32 row ids, sorted. No row is in two places, unless ``leaked`` says why, and none
+            twice in a part, but in ``train`` where that was over-sampled.
         excluded: Reason → (n,) int32 row ids that are in no part.
+        balance: How ``train`` is balanced, one of ``BALANCES``: not at all, by rows that are repeated (``over``) or left
+            out (``under``), by weights in the loss, or by drawing every class as often (``sampler``).
+        class_weights: Label → weight in the loss; filled where ``balance`` is ``weights``.
+        leaked: Why scores made with this split are worth nothing, such as copies of a face on both sides; empty where
+            nothing is wrong. Whatever is derived from a leaked split is leaked too.
+
+    Raises:
+        DataError: A part is empty, or a row is in two places though nothing is said to be leaked.
     """
 
     name: str
@@ -30,10 +41,16 @@ class Split:
     source_sha256: str
     parts: dict[str, np.ndarray]
     excluded: dict[str, np.ndarray] = field(default_factory=dict)
+    balance: str = ""
+    class_weights: dict[str, float] = field(default_factory=dict)
+    leaked: str = ""
 
     def __post_init__(self) -> None:
-        every = np.concatenate([*self.parts.values(), *self.excluded.values()])
-        if len(np.unique(every)) != len(every):
+        if self.balance not in BALANCES:
+            raise DataError(f"split {self.name}: balance {self.balance!r}", f"one of {', '.join(BALANCES)}")
+        once = {k: np.unique(v) if k == "train" and self.balance == "over" else v for k, v in self.parts.items()}
+        every = np.concatenate([*once.values(), *self.excluded.values()])
+        if len(np.unique(every)) != len(every) and not self.leaked:
             raise DataError(f"split {self.name}: a row is in two parts, or in a part and excluded", "disjoint parts")
         for part, rows in self.parts.items():
             if not len(rows):
@@ -44,7 +61,7 @@ class Split:
                 )
 
     def save(self, path: Path) -> None:
-        """Write as JSON, through a temporary name."""
+        """Write as JSON, through a temporary name; what is empty is left out."""
         body = {
             "name": self.name,
             "seed": self.seed,
@@ -52,11 +69,12 @@ class Split:
             "parts": {k: v.tolist() for k, v in self.parts.items()},
             "excluded": {k: v.tolist() for k, v in self.excluded.items()},
         }
-        write_text(path, json.dumps(body) + "\n")
+        further = {"balance": self.balance, "class_weights": self.class_weights, "leaked": self.leaked}
+        write_text(path, json.dumps(body | {k: v for k, v in further.items() if v}) + "\n")
 
     @staticmethod
     def load(path: Path) -> Split:
-        """Read what ``save`` wrote."""
+        """Read what ``save`` wrote; DataError where it is something else."""
         try:
             body = json.loads(path.read_text(encoding="utf-8"))
             return Split(
@@ -65,6 +83,9 @@ class Split:
                 body["source_sha256"],
                 {k: _row_ids(v) for k, v in body["parts"].items()},
                 {k: _row_ids(v) for k, v in body["excluded"].items()},
+                body.get("balance", ""),
+                {k: float(v) for k, v in body.get("class_weights", {}).items()},
+                body.get("leaked", ""),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{path}: not a split ({error})", "a file written by mien") from error

@@ -1,28 +1,36 @@
 """The packed store: a folder of plain ``.npy`` files, written once and memory-mapped from then on.
 
-STORE/faces.npy   (N, size, size) uint8 gray, memory-mapped
-STORE/labels.npy  (N,) int8, index into FER2013
-STORE/votes.npy   (N, 10) uint8, FER+ tagger votes in the order of FERPLUS_VOTES; all zero where unknown
-STORE/rows.npy    (N,) int32, row of the source's own file
-STORE/usage.npy   (N,) uint8, index into USAGES
-STORE/store.json  format number, counts and provenance; written last, so a folder without it is not a store
+STORE/faces.npy     (N, size, size) uint8 gray, memory-mapped
+STORE/labels.npy    (N,) int8, index into the vocabulary
+STORE/votes.npy     (N, 10) uint8, FER+ tagger votes in the order of FERPLUS_VOTES; all zero where unknown
+STORE/rows.npy      (N,) int32, row ids
+STORE/usage.npy     (N,) uint8, index into the usages
+STORE/paths.npy     (N,) text, file of each face inside the source; only where it has files
+STORE/subjects.npy  (N,) text, who is in the picture; only where the source says
+STORE/column_*.npy  (N,) float64, further numbers of the source, such as AffectNet-HQ's relFCs
+STORE/store.json    format number, counts, vocabulary, usages and provenance; written last: a folder without it is no
+                    store
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from mien.errors import DataError
-from mien.expressions import FER2013, FERPLUS_VOTES
+from mien.expressions import FER2013, FERPLUS_VOTES, Vocabulary
 from mien.files import staged_folder
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
-FORMAT = 1
+FORMAT = 2
 _ARRAYS = ("faces", "labels", "votes", "rows", "usage")
+_TEXTS = ("paths", "subjects")
+_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -30,14 +38,19 @@ class Provenance:
     """Where a set of faces came from.
 
     Attributes:
-        reader: Name of the reader that produced it.
-        source: File name of the source, without its folder.
-        sha256: Hash of the source file.
+        reader: Name of the reader that produced it, a key of ``SOURCES``.
+        source: File or folder name of the source, without the folders above it.
+        sha256: Hash of the source file. Of a folder: the hash of a list of its files that were read, a line
+            ``<sha256>  <path>`` each, sorted by path.
+        joined: File name → sha256 of what was joined in, such as FER+'s ``fer2013new.csv``.
+        vocabulary_map: Name of the map that the labels went through; empty where they are the source's own.
     """
 
     reader: str
     source: str
     sha256: str
+    joined: dict[str, str] = field(default_factory=dict)
+    vocabulary_map: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,11 +59,17 @@ class FaceSet:
 
     Attributes:
         faces: (N, size, size) uint8 gray, 0 black to 255 white.
-        labels: (N,) int8, index into ``expressions.FER2013``.
+        labels: (N,) int8, index into ``vocabulary``.
         votes: (N, 10) uint8, FER+ votes in the order of ``expressions.FERPLUS_VOTES``; all zero where unknown.
-        rows: (N,) int32, unique; the row of the source's own file (0 is the first row after the header).
-        usage: (N,) uint8, index into ``USAGES``.
+        rows: (N,) int32, unique, not negative; the row of the source's own file (0 is the first row after the header),
+            or the place in the sorted list of its files.
+        usage: (N,) uint8, index into ``usages``.
         provenance: The source.
+        vocabulary: What the labels mean.
+        usages: Names of the source's own splits, in its spelling; ``("all",)`` where it has none.
+        paths: (N,) str, file of each face relative to the source, with forward slashes; None where it has no files.
+        subjects: (N,) str, identifier of the person, empty where unknown; None where the source has none.
+        columns: Name → (N,) float64, further numbers of the source; a name is letters, digits and underscores.
 
     Raises:
         DataError: An array has the wrong shape or type, or a value is out of range; names source and row.
@@ -62,46 +81,72 @@ class FaceSet:
     rows: np.ndarray
     usage: np.ndarray
     provenance: Provenance
+    vocabulary: Vocabulary = FER2013
+    usages: tuple[str, ...] = USAGES
+    paths: np.ndarray | None = None
+    subjects: np.ndarray | None = None
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n, name = len(self.faces), self.provenance.source
+        self._check_arrays(n, name)
+        if n == 0:
+            raise DataError(f"{name}: no faces", "at least one row", "Check that this is the right file.")
+        for what, limit in (("labels", len(self.vocabulary)), ("usage", len(self.usages))):
+            values = getattr(self, what)
+            bad = np.flatnonzero((values < 0) | (values >= limit))
+            if len(bad):
+                raise DataError(
+                    f"{name}, row {self.rows[bad[0]]}: {what} is {values[bad[0]]}",
+                    f"0 to {limit - 1}",
+                    "Correct the row in the source file.",
+                )
+        if self.rows.min() < 0:
+            raise DataError(f"{name}: a row id is {self.rows.min()}", "0 or more")
+        if len(np.unique(self.rows)) != n:
+            raise DataError(f"{name}: row ids repeat", "one id per face")
+
+    def _check_arrays(self, n: int, name: str) -> None:
         side = self.faces.shape[-1]
-        for field, shape, dtype in (
+        for what, shape, dtype in (
             ("faces", (n, side, side), np.uint8),
             ("labels", (n,), np.int8),
             ("votes", (n, len(FERPLUS_VOTES)), np.uint8),
             ("rows", (n,), np.int32),
             ("usage", (n,), np.uint8),
         ):
-            found = getattr(self, field)
+            found = getattr(self, what)
             if found.shape != shape or found.dtype != dtype:
-                raise DataError(f"{name}: {field} is {found.shape} {found.dtype}", f"{shape} {np.dtype(dtype).name}")
-        if n == 0:
-            raise DataError(f"{name}: no faces", "at least one row", "Check that this is the right file.")
-        for field, limit in (("labels", len(FER2013)), ("usage", len(USAGES))):
-            values = getattr(self, field)
-            bad = np.flatnonzero((values < 0) | (values >= limit))
-            if len(bad):
+                raise DataError(f"{name}: {what} is {found.shape} {found.dtype}", f"{shape} {np.dtype(dtype).name}")
+        for what in _TEXTS:
+            text = getattr(self, what)
+            if text is not None and (text.shape != (n,) or text.dtype.kind != "U"):
+                raise DataError(f"{name}: {what} is {text.shape} {text.dtype}", f"({n},) str")
+        for what, column in self.columns.items():
+            if not _COLUMN.fullmatch(what) or column.shape != (n,) or column.dtype != np.float64:
                 raise DataError(
-                    f"{name}, row {self.rows[bad[0]]}: {field} is {values[bad[0]]}",
-                    f"0 to {limit - 1}",
-                    "Correct the row in the source file.",
+                    f"{name}: the column {what!r} is {column.shape} {column.dtype}",
+                    f"({n},) float64 under a name of letters, digits and underscores",
                 )
-        if len(np.unique(self.rows)) != n:
-            raise DataError(f"{name}: row ids repeat", "one id per face")
 
     def __len__(self) -> int:
         return len(self.faces)
 
+    @property
+    def size(self) -> int:
+        """Side of the faces, pixels."""
+        return int(self.faces.shape[1])
+
     def where(self, usage: str) -> np.ndarray:
         """Positions, not row ids, of the faces with this usage; DataError if the set has none."""
-        found = np.flatnonzero(self.usage == USAGES.index(usage))
+        at = self.usages.index(usage) if usage in self.usages else -1
+        found = np.flatnonzero(self.usage == at)
         if not len(found):
-            present = ", ".join(u for i, u in enumerate(USAGES) if (self.usage == i).any())
+            present = ", ".join(u for i, u in enumerate(self.usages) if (self.usage == i).any())
             raise DataError(
                 f"{self.provenance.source}: the split {usage} is empty",
                 f"rows with usage {usage}",
-                f"This file holds {present} only: use the full one.",
+                f"This source holds {present} only: use the full one.",
             )
         return found
 
@@ -120,6 +165,27 @@ class FaceSet:
             )
         return found
 
+    def take(self, positions: np.ndarray) -> FaceSet:
+        """The faces at these positions (not row ids; none twice), as a set of its own in memory.
+
+        Raises:
+            DataError: No position is left, or one is given twice.
+        """
+        at = np.asarray(positions, np.int64)
+        return FaceSet(
+            self.faces[at],
+            self.labels[at],
+            self.votes[at],
+            self.rows[at],
+            self.usage[at],
+            self.provenance,
+            self.vocabulary,
+            self.usages,
+            None if self.paths is None else self.paths[at],
+            None if self.subjects is None else self.subjects[at],
+            {k: v[at] for k, v in self.columns.items()},
+        )
+
 
 def save(faces: FaceSet, folder: Path) -> None:
     """Write a store, whole or not at all.
@@ -130,19 +196,37 @@ def save(faces: FaceSet, folder: Path) -> None:
 
     Raises:
         DataError: ``folder`` exists.
+        OSError: The disk is full, or the folder cannot be written.
     """
+    refuse_existing(folder)
+    with staged_folder(folder) as stage:
+        np.save(stage / "faces.npy", np.ascontiguousarray(faces.faces))
+        finish(stage, faces)
+
+
+def refuse_existing(folder: Path) -> None:
+    """DataError if there is something of this name already."""
     if folder.exists():
         raise DataError(f"{folder} exists already", "a new folder", "Remove it or name another.")
-    with staged_folder(folder) as stage:
-        for field in _ARRAYS:
-            np.save(stage / f"{field}.npy", np.ascontiguousarray(getattr(faces, field)))
-        about = {
-            "format": FORMAT,
-            "n": len(faces),
-            "size": int(faces.faces.shape[1]),
-            "provenance": asdict(faces.provenance),
-        }
-        (stage / "store.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def finish(stage: Path, faces: FaceSet) -> None:
+    """Write everything of a store but ``faces.npy``, which lies in ``stage`` already; ``store.json`` comes last."""
+    for what in (*_ARRAYS[1:], *_TEXTS):
+        if (array := getattr(faces, what)) is not None:
+            np.save(stage / f"{what}.npy", np.ascontiguousarray(array))
+    for what, column in faces.columns.items():
+        np.save(stage / f"column_{what}.npy", column)
+    about = {
+        "format": FORMAT,
+        "n": len(faces),
+        "size": faces.size,
+        "vocabulary": {"name": faces.vocabulary.name, "labels": list(faces.vocabulary.labels)},
+        "usages": list(faces.usages),
+        "columns": list(faces.columns),
+        "provenance": asdict(faces.provenance),
+    }
+    (stage / "store.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def load(folder: Path) -> FaceSet:
@@ -156,7 +240,7 @@ def load(folder: Path) -> FaceSet:
         raise DataError(
             f"{folder} is not a store: it has no store.json",
             "a folder written by mien data import",
-            f"Make one with: mien data import fer2013.csv {folder}",
+            f"Make one with: mien data import SOURCE {folder}",
         )
     try:
         about = json.loads(about_file.read_text(encoding="utf-8"))
@@ -166,9 +250,17 @@ def load(folder: Path) -> FaceSet:
                 f"format {FORMAT}",
                 "Import the source again with this version of mien.",
             )
-        mapped = {f: np.lib.format.open_memmap(folder / f"{f}.npy", mode="r") for f in _ARRAYS}
-        arrays = {f: array if f == "faces" else np.array(array) for f, array in mapped.items()}
-        faces = FaceSet(**arrays, provenance=Provenance(**about["provenance"]))
+        arrays = {f: np.array(_mapped(folder, f)) for f in _ARRAYS if f != "faces"}
+        texts = {f: np.array(_mapped(folder, f)) for f in _TEXTS if (folder / f"{f}.npy").is_file()}
+        faces = FaceSet(
+            faces=_mapped(folder, "faces"),
+            **arrays,
+            **texts,
+            provenance=Provenance(**about["provenance"]),
+            vocabulary=Vocabulary(about["vocabulary"]["name"], tuple(about["vocabulary"]["labels"])),
+            usages=tuple(about["usages"]),
+            columns={c: np.array(_mapped(folder, f"column_{c}")) for c in about["columns"]},
+        )
         count = int(about["n"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
@@ -183,3 +275,7 @@ def load(folder: Path) -> FaceSet:
             "Delete the folder and import the source again.",
         )
     return faces
+
+
+def _mapped(folder: Path, name: str) -> np.ndarray:
+    return np.lib.format.open_memmap(folder / f"{name}.npy", mode="r")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.errors import DataError
-from mien.expressions import FERPLUS, Vocabulary
+from mien.expressions import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -104,21 +104,3 @@ def accuracy(predictions: Predictions, rows: np.ndarray, labels: np.ndarray, dra
         {k: float(h / s) if s else float("nan") for k, h, s in zip(names, hits, support, strict=True)},
         {k: int(s) for k, s in zip(names, support, strict=True)},
     )
-
-
-def ferplus_majority(votes: np.ndarray) -> np.ndarray:
-    """Labels of the official FER+ majority protocol (Barsoum et al. 2016, and their published code).
-
-    Single votes are dropped as outliers; the label is the column with more than half of what remains, if it is an
-    expression.
-
-    Args:
-        votes: (N, 10) counts in the order of ``FERPLUS_VOTES``.
-
-    Returns:
-        (N,) int64 index into ``FERPLUS``, -1 where the protocol gives no label.
-    """
-    kept = np.where(votes > 1, votes, 0).astype(np.int64)
-    top = kept.argmax(axis=1)
-    clear = 2 * kept.max(axis=1) > kept.sum(axis=1)
-    return np.where(clear & (top < len(FERPLUS)), top, -1)

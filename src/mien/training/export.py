@@ -21,8 +21,8 @@ from mien import bundle, faces
 from mien.data import FaceSet, Split
 from mien.errors import ExportError
 from mien.evaluation.calibration import certainty_threshold, expected_calibration_error, fit_temperature, softmax
-from mien.evaluation.scores import Predictions, accuracy, ferplus_majority
-from mien.expressions import FER2013, FERPLUS, VOCABULARIES, Vocabulary
+from mien.evaluation.scores import Predictions, accuracy
+from mien.expressions import FER2013, FERPLUS, VOCABULARIES, Vocabulary, ferplus_majority
 from mien.training.run import Run
 from mien.training.task import Deployed
 

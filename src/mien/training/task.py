@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mien.evaluation.scores import ferplus_majority
-from mien.expressions import FER2013, FERPLUS
+from mien.expressions import FER2013, FERPLUS, ferplus_majority
 from mien.models import build
 from mien.recipe import Recipe
 from mien.training.augment import augment

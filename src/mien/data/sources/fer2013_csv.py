@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mien.data.reading import Chunk, Faults, Reading
 from mien.data.sources.plain_rows import PlainRows, read_plain
-from mien.data.store import USAGES, FaceSet, Provenance
+from mien.data.store import USAGES
 from mien.errors import DataError
-from mien.expressions import FER2013, FERPLUS_VOTES
+from mien.expressions import FER2013
 from mien.files import sha256
 
 SIZE = 48
@@ -18,7 +19,20 @@ _COLUMNS = ("emotion", "pixels", "Usage")
 _LABELS = tuple(str(i) for i in range(len(FER2013)))
 
 
-def read(path: Path) -> FaceSet:
+ABOUT = "Kaggle's fer2013.csv or icml_face_data.csv: columns emotion, pixels, Usage"
+
+
+def recognise(path: Path) -> str | None:
+    """Whether the first line names the columns, or at least the name ends in .csv."""
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        names = [n.strip() for n in stream.readline(1000).removeprefix(b"\xef\xbb\xbf").lower().split(b",")]
+    known = {b"emotion", b"pixels", b"usage"} <= set(names)
+    return "it has the columns emotion, pixels and Usage" if known else "its name ends in .csv"
+
+
+def read(path: Path, size: int, faults: Faults) -> Reading:
     """Read ``fer2013.csv``.
 
     Header names may carry spaces and come in any order (``icml_face_data.csv`` has both).
@@ -36,14 +50,8 @@ def read(path: Path) -> FaceSet:
     if plain is None:
         plain = _read_carefully(path)
     n = len(plain.faces)
-    return FaceSet(
-        plain.faces,
-        plain.labels,
-        np.zeros((n, len(FERPLUS_VOTES)), np.uint8),
-        np.arange(n, dtype=np.int32),
-        plain.usage,
-        Provenance("fer2013-csv", path.name, plain.sha256),
-    )
+    chunk = Chunk(plain.faces, plain.labels, np.arange(n, dtype=np.int32), plain.usage)
+    return Reading("fer2013-csv", path.name, FER2013, USAGES, iter([chunk]), lambda: plain.sha256)
 
 
 def _read_carefully(path: Path) -> PlainRows:

@@ -12,7 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mien.data.store import USAGES, FaceSet, Provenance
+from mien.data.reading import Chunk, Faults, Reading
+from mien.data.store import USAGES
 from mien.errors import DataError, MissingExtraError
 from mien.expressions import FER2013, FERPLUS_VOTES
 from mien.files import sha256
@@ -22,7 +23,15 @@ _COLUMNS = ("image", "emotion", "usage")
 _BATCH = 2048
 
 
-def read(path: Path) -> FaceSet:
+ABOUT = "FER2013 as parquet, in the Hugging Face layout"
+
+
+def recognise(path: Path) -> str | None:
+    """Whether its name ends in .parquet."""
+    return "its name ends in .parquet" if path.suffix.lower() == ".parquet" and path.is_file() else None
+
+
+def read(path: Path, size: int, faults: Faults) -> Reading:
     """Read the parquet file in batches.
 
     Args:
@@ -67,7 +76,8 @@ def read(path: Path) -> FaceSet:
     if not parts:
         raise DataError(f"{path} has no rows", "at least one row", "Download it again.")
     faces, labels, vote, rows, usage = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return FaceSet(faces, labels, vote, rows, usage, Provenance("fer2013-parquet", path.name, sha256(path)))
+    chunk = Chunk(faces, labels, rows, usage, vote)
+    return Reading("fer2013-parquet", path.name, FER2013, USAGES, iter([chunk]), lambda: sha256(path))
 
 
 def _batch(path: Path, at: int, columns: dict[str, list[Any]], votes: list[str]) -> tuple[np.ndarray, ...]:
