@@ -26,7 +26,7 @@ class Split:
         parts: Part name → (n,) int32 row ids, sorted. No row is in two places, unless ``leaked`` says why, and none
             twice in a part, but in ``train`` where that was over-sampled.
         excluded: Reason → (n,) int32 row ids that are in no part.
-        balance: How ``train`` is balanced, one of ``BALANCES``: not at all, by rows that are repeated (``over``) or left
+        balance: How ``train`` is balanced, of ``BALANCES``: not at all, by rows that are repeated (``over``) or left
             out (``under``), by weights in the loss, or by drawing every class as often (``sampler``).
         class_weights: Label → weight in the loss; filled where ``balance`` is ``weights``.
         leaked: Why scores made with this split are worth nothing, such as copies of a face on both sides; empty where
