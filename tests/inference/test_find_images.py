@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.inference.images import Found, find_images
+from mien.inference.find import Found, find_images
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from mien.weights import DEFAULT
 
 if TYPE_CHECKING:
     from mien.inference.analyze import Analyzer
-    from mien.inference.images import Found
+    from mien.inference.find import Found
     from mien.results import ImageResult, Row
 
 _TABLE_ROWS = 200
@@ -49,7 +49,7 @@ def analyze(
     """
     from mien.cli.output import RowWriter
     from mien.inference.analyze import Analyzer
-    from mien.inference.images import find_images
+    from mien.inference.find import find_images
     from mien.results import COLUMN_TYPES
 
     with ExitStack() as stack:
@@ -108,7 +108,7 @@ class _Tally:
 
 def _one(analyzer: Analyzer, item: Found, drawn: Path | None) -> ImageResult:
     from mien.errors import ImageError
-    from mien.inference.images import read_image
+    from mien.images import read_image
 
     source = str(item.path)
     if item.error:

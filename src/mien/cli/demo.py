@@ -22,8 +22,8 @@ def demo(
     from rich.console import Console
 
     from mien import bundle
+    from mien.images import read_image
     from mien.inference.analyze import Analyzer
-    from mien.inference.images import read_image
     from mien.plots.annotate import annotate, write_picture
     from mien.plots.samples import portrait
 

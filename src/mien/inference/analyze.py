@@ -13,9 +13,9 @@ from mien import bundle
 from mien.errors import ImageError
 from mien.expressions import FER2013, FERPLUS
 from mien.faces import crop, frame_of, to_gray, whole
+from mien.images import read_image
 from mien.inference import detect
 from mien.inference.detect import Detection
-from mien.inference.images import read_image
 from mien.results import Face, ImageResult, Results
 
 Picture = str | os.PathLike[str] | bytes | np.ndarray

@@ -11,8 +11,8 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from mien.errors import ImageError
 
@@ -26,8 +26,7 @@ COPY_AGAIN = "Copy or download the file again."
 _WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 274  # tags of TIFF and EXIF
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """A picture before decoding.
 
     Attributes:
@@ -37,6 +36,7 @@ class Header:
         content: The bytes to decode: what is not needed for the pixels may be left out.
         orientation: EXIF number 1 to 8 that is still to be applied after decoding.
         peak: Value of white in the decoded pixels where it is not the largest of their type.
+        gray: Known to have one channel, without alpha. Not said of every picture that has.
     """
 
     format: str
@@ -45,6 +45,7 @@ class Header:
     content: bytes
     orientation: int = 1
     peak: int | None = None
+    gray: bool = False
 
 
 def read_header(data: bytes) -> Header:
@@ -118,35 +119,43 @@ def _jpeg(data: bytes) -> Header:
     Thumbnails lie inside a segment and so do not count, and neither does what follows the end (further pictures, which
     some cameras append).
     """
-    at, scans, orientation = 2, 0, 0
+    at, scans, orientation, gray = 2, 0, 0, False
     size: tuple[int, int] | None = None
-    while (code := data[(at := _marker(data, at)) + 1]) != 0xD9:
-        if code in (0x01, 0xD8):  # stand alone, without a length
-            at += 2
-            continue
-        (length,) = struct.unpack_from(">H", data, at + 2)
-        if at + 2 + length > len(data):
+    last = len(data) - 1  # thousands of small pictures pass here: no search where the last segment ended at a marker
+    while True:
+        code = data[at + 1] if at < last and data[at] == 0xFF else 0
+        if code not in _SEGMENTS:
+            if (found := _MARKER.search(data, at)) is None:
+                raise _cut_off("JPEG", "it has no end marker")
+            at = found.start()
+            code = data[at + 1]
+            if code == 0xD9:
+                break
+            if code not in _SEGMENTS:  # stands alone, without a length
+                at += 2
+                continue
+        end = at + 2 + (data[at + 2] << 8 | data[at + 3])
+        if end > last + 1:
             raise _cut_off("JPEG", "it ends inside a segment")
-        if 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC):
+        if code in _FRAMES:
             height, width = struct.unpack_from(">HH", data, at + 5)
+            gray = data[at + 9] == 1 and (gray or size is None)
             size = _checked(width, height)
         elif code == 0xE1 and not orientation and data.startswith(b"Exif\0\0", at + 4):
-            orientation = _orientation(data[at + 10 : at + 2 + length])
+            orientation = _orientation(data[at + 10 : end])
         elif code == 0xDA and (scans := scans + 1) > MAX_SCANS:
             raise ImageError(f"the JPEG has more than {MAX_SCANS} scans", "a photograph", "Leave it out.")
-        at += 2 + length
+        at = end
     if size is None or not scans:
         raise ImageError("the JPEG has no picture in it", "a whole file", COPY_AGAIN)
-    return Header("JPEG", *size, data[: at + 2], orientation or 1)
+    return Header("JPEG", size[0], size[1], data[: at + 2], orientation or 1, None, gray)
 
 
-def _marker(data: bytes, at: int) -> int:
-    """Where the next JPEG marker is; stuffed zeros, fill bytes and restart markers belong to the picture's data."""
-    while 0 <= (at := data.find(b"\xff", at)) < len(data) - 1:
-        if data[at + 1] not in (0x00, 0xFF) and not 0xD0 <= data[at + 1] <= 0xD7:
-            return at
-        at += 1
-    raise _cut_off("JPEG", "it has no end marker")
+# The next JPEG marker; stuffed zeros, fill bytes and restart markers belong to the picture's data.
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+# Markers with a length after them, and those of them that declare the picture's size.
+_SEGMENTS = frozenset(range(0x02, 0xFF)) - frozenset(range(0xD0, 0xDA))
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def _png(data: bytes) -> Header:
@@ -158,25 +167,30 @@ def _png(data: bytes) -> Header:
     at, kind, orientation = 8, b"", 1
     kept = [data[:8]]
     size: tuple[int, int] | None = None
+    view = memoryview(data)
     while kind != b"IEND":
         if at + 12 > len(data):
             raise _cut_off("PNG", "it has no end chunk")
-        length, kind = struct.unpack_from(">I4s", data, at)
+        length, kind = _PNG_CHUNK(data, at)
         end = at + 12 + length
         if end > len(data):
             raise _cut_off("PNG", "it ends inside a chunk")
-        if zlib.crc32(memoryview(data)[at + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
+        if zlib.crc32(view[at + 4 : end - 4]).to_bytes(4, "big") != data[end - 4 : end]:
             raise ImageError("the PNG is damaged: a checksum does not match", "a whole file", COPY_AGAIN)
         if kind == b"IHDR":
             size = _checked(*struct.unpack_from(">II", data, at + 8))
         elif kind == b"eXIf":
             orientation = _orientation(data[at + 8 : end - 4])
-        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
+        if kind in _PNG_KEPT:
             kept.append(data[at:end])
         at = end
     if size is None:
         raise ImageError("the PNG has no header chunk", "a whole file", COPY_AGAIN)
     return Header("PNG", *size, b"".join(kept), orientation)
+
+
+_PNG_CHUNK = struct.Struct(">I4s").unpack_from
+_PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 
 def _gif(data: bytes) -> Header:

@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import threading
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from mien import images
 from mien.errors import ImageError
-from mien.inference import images
-from mien.inference.images import MAX_PIXELS, read_image
+from mien.faces import to_gray
+from mien.headers import read_header
+from mien.images import MAX_PIXELS, contents, decode_gray, read_gray, read_image, silence
 
 WIDTH, HEIGHT = 40, 32
 RED, BGR_RED = (200, 30, 60), [60, 30, 200]
@@ -162,7 +165,7 @@ def test_permission_error_is_an_image_error(tmp_path: Path, monkeypatch: pytest.
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(ImageError, match="not permitted"):
         read_image(tmp_path / "private.jpg")
 
@@ -483,6 +486,140 @@ def test_what_opencv_does_by_itself() -> None:
     assert cv2.imdecode(data, cv2.IMREAD_UNCHANGED).shape == (HEIGHT, WIDTH, 3)
 
 
+# ---- gray
+
+
+def oriented(picture: Image.Image, kind: str, orientation: int, **options: Any) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    if kind == "TIFF":
+        return encode(picture, kind, tiffinfo={0x0112: orientation}, **options)
+    return encode(picture, kind, exif=exif, **options)
+
+
+def kinds_of_pictures() -> dict[str, bytes]:
+    """Whatever the other tests read, and gray of every kind that can be written."""
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    clear = smooth()
+    clear.putalpha(Image.fromarray(np.linspace(0, 255, WIDTH * HEIGHT).reshape(HEIGHT, WIDTH).astype(np.uint8)))
+    deep = np.random.default_rng(5).integers(0, 65_536, (9, 11, 4), dtype=np.uint16)
+    found = dict(WHOLE)
+    found |= {f"{kind} of every gray": encode(ramp, kind) for kind in ("PNG", "BMP", "TIFF", "PPM", "GIF")}
+    found |= {f"jpeg gray, quality {q}": encode(ramp, "JPEG", quality=q) for q in (5, 60, 100)}
+    found |= {f"jpeg, {s}": encode(smooth(), "JPEG", quality=80, subsampling=s) for s in ("4:4:4", "4:2:2", "4:2:0")}
+    found["jpeg gray progressive"] = encode(smooth().convert("L"), "JPEG", progressive=True)
+    found |= {f"{kind} alpha": encode(clear, kind, lossless=True) for kind in ("PNG", "WEBP")}
+    found["TIFF alpha"] = encode(clear, "TIFF")
+    found["LA"] = encode(clear.convert("LA"), "PNG")
+    found["one bit"] = encode(smooth().convert("1"), "PNG")
+    found["two bits"] = encode(smooth().quantize(4), "PNG", bits=2)
+    found["palette, transparent"] = encode(smooth().quantize(), "PNG", transparency=3)
+    found["gray, transparent"] = encode(ramp, "PNG", transparency=3)
+    found |= {f"16 bits, {n}": png_of(deep[..., :n].squeeze()) for n in (1, 3, 4)}
+    found |= {f"TIFF 16 bits, {n}": bytes(cv2.imencode(".tiff", deep[..., :n].squeeze())[1]) for n in (1, 3, 4)}
+    found |= {f"cmyk {kind}": encode(smooth().convert("CMYK"), kind) for kind in ("JPEG", "TIFF")}
+    found |= {
+        f"pgm up to {peak}": b"P5 16 16 %d\n" % peak
+        + (np.arange(256) % (peak + 1)).astype(">u2" if peak > 255 else "u1").tobytes()
+        for peak in (1, 100, 254, 255, 256, 1023, 65_535)
+    }
+    for orientation in range(1, 9):
+        for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF"):
+            found[f"{kind} turned {orientation}"] = oriented(smooth(), kind, orientation)
+        for kind in ("JPEG", "PNG", "TIFF"):
+            found[f"{kind} gray, turned {orientation}"] = oriented(smooth().convert("L"), kind, orientation)
+    return found
+
+
+KINDS = kinds_of_pictures()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gray_is_the_luma_of_the_picture(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+    expected = to_gray(read_image(KINDS[kind]))
+    gray = read_gray(KINDS[kind])
+    assert gray.dtype == np.uint8 and gray.ndim == 2
+    np.testing.assert_array_equal(gray, expected)
+    with silence():
+        np.testing.assert_array_equal(decode_gray(KINDS[kind]), expected)
+    assert_nothing_printed(capfd)
+
+
+def test_a_gray_picture_keeps_every_value() -> None:
+    every = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    for kind in ("PNG", "BMP", "TIFF", "PPM"):
+        np.testing.assert_array_equal(read_gray(encode(Image.fromarray(every), kind)), every)
+
+
+def test_a_jpeg_is_known_to_be_gray_by_its_channels() -> None:
+    assert read_header(KINDS["jpeg gray"]).gray
+    assert read_header(KINDS["jpeg gray progressive"]).gray
+    assert not read_header(KINDS["jpeg"]).gray
+    assert not read_header(KINDS["cmyk JPEG"]).gray
+    # Two sizes, one of a gray picture: which of them the decoder takes is not for the header to guess.
+    frame = b"\xff\xc0\0\x0b\x08\0\x20\0\x28\x01\x01\x11\0"
+    both = KINDS["jpeg"][:2] + frame + KINDS["jpeg"][2:]
+    assert not read_header(both).gray
+    both = KINDS["jpeg gray"].replace(
+        b"\xff\xc0", KINDS["jpeg"][(at := KINDS["jpeg"].index(b"\xff\xc0")) : at + 19] + b"\xff\xc0"
+    )
+    assert not read_header(both).gray
+
+
+def test_gray_of_a_path_and_its_errors_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "portrait.jpg"
+    path.write_bytes(WHOLE["jpeg"])
+    np.testing.assert_array_equal(read_gray(path), to_gray(read_image(path)))
+    np.testing.assert_array_equal(read_gray(str(path)), to_gray(read_image(path)))
+    path.write_bytes(WHOLE["jpeg"][:-50])
+    for read in (read_gray, read_image):
+        with pytest.raises(ImageError, match=r"portrait\.jpg: the JPEG is cut off"):
+            read(path)
+    with pytest.raises(ImageError, match=r"^upload 3: the JPEG is cut off"):
+        read_gray(path.read_bytes(), "upload 3")
+    with pytest.raises(ImageError, match=r"^the JPEG is cut off"), silence():
+        decode_gray(path.read_bytes())
+
+
+@pytest.mark.parametrize("size", [0, 1, 63, 1 << 15, (1 << 15) + 1, 1 << 16, (1 << 16) + 1, (1 << 21) + 7])
+def test_the_contents_of_a_file_are_all_of_it(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    data = (b"\x89PNG\r\n\x1a\n" + np.random.default_rng(1).bytes(size))[:size]
+    path.write_bytes(data)
+    assert contents(path) == data
+    assert contents(str(path)) == data
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_the_contents_of_a_pipe_are_all_of_it_however_they_arrive(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.png"
+    os.mkfifo(path)
+    data = WHOLE["png"]
+
+    def write() -> None:
+        with path.open("wb", buffering=0) as stream:
+            for at in range(20):
+                stream.write(data[at : at + 1])
+                time.sleep(0.002)
+            stream.write(data[20:])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert contents(path) == data
+    writer.join()
+
+
+def test_a_long_file_that_is_no_picture_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "disk.png"
+    path.write_bytes(b"not a picture" * 500_000)
+    read: list[int] = []
+    real = os.read
+    monkeypatch.setattr(os, "read", lambda file, n: (data := real(file, n), read.append(len(data)))[0])
+    with pytest.raises(ImageError, match="not a picture"):
+        contents(path)
+    assert sum(read) < 100_000
+
+
 # ---- anything at all
 
 
@@ -503,8 +640,10 @@ def test_damage_of_any_kind(
     try:
         image = read_image(damaged)
     except ImageError:
-        pass
+        with pytest.raises(ImageError):
+            read_gray(damaged)
     else:
+        np.testing.assert_array_equal(read_gray(damaged), to_gray(image))
         assert image.ndim == 3
         assert image.shape[2] == 3
         assert image.size > 0
