@@ -1,13 +1,21 @@
 """Label vocabularies, and the explicit maps between them.
 
 A vocabulary is an ordered tuple of names: a label is an index into it, a probability vector has its length.
-A map is total: every source label is either mapped to one target label or explicitly dropped (``None``).
+A map is total: every source label is either mapped to one target label or explicitly dropped (``None``). Maps are data:
+``maps/NAME.toml`` for those that ship, and a file of the same form for a user's own.
 """
 
 from __future__ import annotations
 
+import difflib
+import re
+import tomllib
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mien.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,14 +53,18 @@ class VocabularyMap:
     """A total map from one vocabulary to another.
 
     Attributes:
+        name: Short identifier; what ``Provenance.vocabulary_map`` says of a set that went through it.
         source: Vocabulary mapped from.
         target: Vocabulary mapped to.
         pairs: For every source label, in order, its target label, or ``None`` where it is dropped.
+        note: Where the map comes from, and what in it is a choice.
     """
 
+    name: str
     source: Vocabulary
     target: Vocabulary
     pairs: tuple[tuple[str, str | None], ...]
+    note: str = ""
 
     def __post_init__(self) -> None:
         named = tuple(a for a, _ in self.pairs)
@@ -113,36 +125,6 @@ FER2013 = Vocabulary("fer2013", ("angry", "disgust", "fear", "happy", "sad", "su
 FERPLUS = Vocabulary("ferplus", ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"))
 # The ten columns of fer2013new.csv: what taggers could vote for. The last two are not expressions.
 FERPLUS_VOTES = (*FERPLUS.labels, "unknown", "nonface")
-
-FER2013_TO_FERPLUS = VocabularyMap(
-    FER2013,
-    FERPLUS,
-    (
-        ("angry", "anger"),
-        ("disgust", "disgust"),
-        ("fear", "fear"),
-        ("happy", "happiness"),
-        ("sad", "sadness"),
-        ("surprise", "surprise"),
-        ("neutral", "neutral"),
-    ),
-)
-# FER2013 has no contempt, and FER+ contempt was labelled as several different things there: it is dropped.
-FERPLUS_TO_FER2013 = VocabularyMap(
-    FERPLUS,
-    FER2013,
-    (
-        ("neutral", "neutral"),
-        ("happiness", "happy"),
-        ("surprise", "surprise"),
-        ("sadness", "sad"),
-        ("anger", "angry"),
-        ("disgust", "disgust"),
-        ("fear", "fear"),
-        ("contempt", None),
-    ),
-)
-
 # "Facial Emotion Recognition Tiny"; the spellings are the release's folders.
 FER_TINY = Vocabulary(
     "fer-tiny",
@@ -171,11 +153,160 @@ RAFDB = Vocabulary("raf-db", ("surprise", "fear", "disgust", "happiness", "sadne
 VALENCE = Vocabulary("valence", ("negative", "positive"))
 # The four classes of Chang 2022 ("Deep Learning: Facial Emotion Detection").
 FOUR = Vocabulary("four", ("happy", "neutral", "sad", "surprise"))
-THREE = Vocabulary("three", ("happy", "neutral", "sad"))
+# The three that the "three datasets" report took of FER2013; maps/fer2013-to-three.toml says how that is known.
+THREE = Vocabulary("three", ("happy", "neutral", "surprise"))
 
 VOCABULARIES: dict[str, Vocabulary] = {
     v.name: v for v in (FER2013, FERPLUS, FER_TINY, AFFECTNET, CKPLUS, RAFDB, VALENCE, FOUR, THREE)
 }
+
+# The maps that ship with mien: files in the folder ``maps`` of this package.
+MAPS = (
+    "affectnet-to-fer2013",
+    "ck+-to-fer2013",
+    "fer-tiny-to-fer2013",
+    "fer-tiny-to-valence",
+    "fer2013-to-affectnet",
+    "fer2013-to-ferplus",
+    "fer2013-to-four",
+    "fer2013-to-three",
+    "ferplus-to-fer2013",
+    "raf-db-to-fer2013",
+)
+_MAP_KEYS = ("name", "source", "target", "note", "dropped", "map")
+_MAP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
+
+
+def find_map(name: str) -> VocabularyMap:
+    """Open a map that ships, or a user's own.
+
+    Args:
+        name: One of ``MAPS``, or the path of a map file.
+
+    Raises:
+        DataError: There is no such map or file; or the file is wrong, as ``load_map`` says.
+    """
+    if name in MAPS:
+        return load_map(_shipped(name))
+    if Path(name).is_file():
+        return load_map(Path(name))
+    raise DataError(
+        f"there is no map {name!r}{_nearest(name, MAPS)}",
+        f"a map file, or one of {', '.join(MAPS)}",
+        "mien data maps NAME shows one of them: a file of your own has the same form.",
+    )
+
+
+def load_map(path: Path) -> VocabularyMap:
+    """Read a map file.
+
+    A TOML file with ``source``, a vocabulary's name or its labels in order; ``target``, the same; ``dropped``, the
+    source labels that have no counterpart; the table ``[map]``, a target label for each other source label; and, if
+    wanted, ``name`` (that of the file if absent) and ``note``. Where ``source`` is the name of a vocabulary of the
+    user's own, its labels are those that are mapped or dropped.
+
+    Raises:
+        DataError: The file cannot be read; or a label is unknown, missing, or both mapped and dropped. All that is
+            wrong is named at once.
+    """
+    try:
+        body = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a map ({error})", "a TOML file with source, target, dropped and [map]") from error
+    wrong = _misshapen(body)
+    if not wrong:
+        name = body.get("name", path.stem)
+        given, dropped = body["map"], body.get("dropped", [])
+        source = _labels_of(body["source"], (*given, *dropped))
+        target = _labels_of(body["target"], ())
+        wrong = _mismatches(path, name, body, source, target)
+    if wrong:
+        raise DataError(
+            f"{path}: {'; '.join(wrong)}",
+            "each source label once, under [map] or in dropped",
+            "mien data maps NAME shows a map that ships: yours has the same form.",
+        )
+    return VocabularyMap(
+        name,
+        _vocabulary(f"{name}-source", body["source"], source),
+        _vocabulary(name, body["target"], target),
+        tuple((label, given.get(label)) for label in source),
+        " ".join(body.get("note", "").split()),
+    )
+
+
+def _shipped(name: str) -> Path:
+    return Path(__file__).parent / "maps" / f"{name}.toml"
+
+
+def _misshapen(body: dict[str, Any]) -> list[str]:
+    """What in a map file is not of its form."""
+    wrong = [f"{key!r} is not a field of a map{_nearest(key, _MAP_KEYS)}" for key in body if key not in _MAP_KEYS]
+    wrong += [f"{key} is missing" for key in ("source", "target", "map") if key not in body]
+    wrong += [f"{key} is no text" for key in ("name", "note") if not isinstance(body.get(key, ""), str)]
+    for key in ("source", "target", "dropped"):
+        value = body.get(key, [])
+        named = key != "dropped" and isinstance(value, str)
+        if not named and not (isinstance(value, list) and all(isinstance(label, str) for label in value)):
+            wrong.append(f"{key} is no {'list of labels' if key == 'dropped' else 'vocabulary name or list of labels'}")
+    given = body.get("map", {})
+    if not isinstance(given, dict):
+        return [*wrong, "map is no table"]
+    for label, to in given.items():
+        if label in _MAP_KEYS and not isinstance(to, str):
+            wrong.append(f"{label} stands under [map]: put it above")
+        elif not isinstance(to, str):
+            wrong.append(f"{label!r} is mapped to {to!r}, which is no label")
+    return wrong
+
+
+def _mismatches(
+    path: Path, name: str, body: dict[str, Any], source: tuple[str, ...], target: tuple[str, ...]
+) -> list[str]:
+    """What in a map of the right form does not fit its vocabularies."""
+    given, dropped = body["map"], body.get("dropped", [])
+    wrong = []
+    if not _MAP_NAME.fullmatch(name):
+        wrong.append(f"the name {name!r} is not of letters, digits, +, -, . and _")
+    elif name in MAPS and path != _shipped(name):
+        wrong.append(f"the name {name!r} is that of a map that ships with mien")
+    if isinstance(body["target"], str) and not target:
+        known = _nearest(body["target"], tuple(VOCABULARIES)) or f" (there are {', '.join(VOCABULARIES)})"
+        wrong.append(f"there is no vocabulary {body['target']!r} to map to{known}")
+    for where, labels in (("source", body["source"]), ("target", body["target"]), ("dropped", dropped)):
+        if isinstance(labels, list):
+            wrong += [f"{where} lists {label!r} twice" for label, n in Counter(labels).items() if n > 1]
+            wrong += [f"{where} lists no label"] if not labels and where != "dropped" else []
+    wrong += [f"{label!r} is both mapped and dropped" for label in given if label in dropped]
+    wrong += [
+        f"{label!r} is no label of the source{_nearest(label, source)}"
+        for label in dict.fromkeys((*given, *dropped))
+        if label not in source
+    ]
+    wrong += [f"{label!r} is neither mapped nor dropped" for label in source if label not in {*given, *dropped}]
+    wrong += [
+        f"{label!r} is mapped to {to!r}, which is no label of the target{_nearest(to, target)}"
+        for label, to in given.items()
+        if target and to not in target
+    ]
+    return wrong
+
+
+def _labels_of(named: str | list[str], own: tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(named, list):
+        return tuple(dict.fromkeys(named))
+    return VOCABULARIES[named].labels if named in VOCABULARIES else tuple(dict.fromkeys(own))
+
+
+def _vocabulary(name: str, named: str | list[str], labels: tuple[str, ...]) -> Vocabulary:
+    """One of mien's where it has these labels, else one of the user's own."""
+    known = next((v for v in VOCABULARIES.values() if v.labels == labels), None)
+    return known or Vocabulary(named if isinstance(named, str) else name, labels)
+
+
+def _nearest(word: str, known: tuple[str, ...]) -> str:
+    found = difflib.get_close_matches(word, known, 1)
+    return f" (did you mean {found[0]!r}?)" if found else ""
 
 
 def ferplus_majority(votes: np.ndarray) -> np.ndarray:
