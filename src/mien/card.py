@@ -130,6 +130,8 @@ class TrainingCard:
         seconds: Time of all epochs.
         commit: Of the code that trained.
         excluded: Reason → rows left out.
+        split: What kind of split.
+        leaked: Why the scores are worth nothing; empty where nothing is wrong with the split.
     """
 
     data: str
@@ -142,6 +144,8 @@ class TrainingCard:
     seconds: float
     commit: str
     excluded: dict[str, int] = field(default_factory=dict)
+    split: str = ""
+    leaked: str = ""
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,11 @@ class DataSection(_Section):
     source: str
     """Store folder, fer2013.csv or fer2013.parquet; relative to the recipe. ``--data`` overrules it."""
     validation: Annotated[float, Field(gt=0, le=0.5)]
-    """Share of Training rows held out for validation."""
+    """Share of Training rows held out for validation, where no split is given."""
     split_seed: Seed = 0
     """Seed of the validation draw, apart from the training seed so that runs with other seeds share a split."""
+    split: str | None = None
+    """Split file written by mien data, in place of the official one; relative to the recipe. ``--split`` overrules."""
     limit: Count | None = None
     """Use only the first rows of each part; for trials."""
 

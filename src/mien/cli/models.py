@@ -38,6 +38,7 @@ def models() -> None:
                 "parameters": card.parameters,
                 "bytes": (folder / "model.onnx").stat().st_size,
                 "licence": card.licence,
+                "leaked": card.training.leaked,
                 "scores": {
                     v: {k: getattr(s, k) for k in ("value", "low", "high", "n", "part", "protocol")} if s else None
                     for v, s in scores.items()
@@ -68,7 +69,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             table.add_row(row["model"], row["where"], f"[red]{escape(row['error'])}[/red]")
             continue
         table.add_row(
-            row["model"] + (" (default)" if row["default"] else ""),
+            row["model"] + (" (default)" if row["default"] else "") + (" [red]LEAKED[/red]" if row["leaked"] else ""),
             row["where"],
             f"{row['parameters']:,}",
             f"{row['bytes'] / 1e6:.1f}",

@@ -22,6 +22,10 @@ def train(
     data: Annotated[
         Path | None, typer.Option("--data", help="Store, fer2013.csv or fer2013.parquet, in place of the recipe's.")
     ] = None,
+    split: Annotated[
+        Path | None,
+        typer.Option("--split", metavar="FILE", help="A split written by mien data, in place of the official one."),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Run folder; runs/NAME by default.")] = None,
     resume: Annotated[
         Path | None,
@@ -33,6 +37,8 @@ def train(
     """Train a network by a recipe, and export it as a model bundle."""
     if (recipe is None) == (resume is None):
         raise typer.BadParameter("give either a RECIPE or --resume RUN")
+    if split is not None and resume is not None:
+        raise typer.BadParameter("a run that is resumed keeps its split; leave out --split")
     file = None if recipe is None else _recipe_file(recipe)  # a slip of the pen is told before torch is loaded
     _need_train_extra("mien train")
     from mien.training import export as exporter
@@ -41,7 +47,7 @@ def train(
     folder = resume or out or Path("runs") / Path(str(file)).stem
     show = _Progress()
     try:
-        run = runs.resume(folder, data, show) if file is None else runs.start(file, folder, data, show)
+        run = runs.resume(folder, data, show) if file is None else runs.start(file, folder, data, show, split)
     except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into an exit
         typer.echo(f"interrupted; continue after the last whole epoch with: mien train --resume {folder}", err=True)
         raise typer.Exit(130) from None
@@ -90,6 +96,8 @@ def _recipe_file(name: str) -> Path:
 
 
 def _told(card: Any, folder: Path) -> None:
+    if card.training.leaked:
+        typer.echo(f"LEAKED, the scores below are worth nothing: {card.training.leaked}")
     for s in card.scores:
         typer.echo(f"{s.part}, {s.protocol}: {s.value:.2%} (95% interval {s.low:.2%} to {s.high:.2%}, n = {s.n})")
     typer.echo(f"bundle in {folder}; use it with: mien analyze PATH --model {folder}")

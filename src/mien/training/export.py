@@ -158,7 +158,7 @@ def _logits(network: nn.Module, heads: list[Vocabulary], stored: np.ndarray) -> 
 def _scores(body: bytes, heads: list[str], stored: FaceSet, split: Split, limit: int | None) -> list[dict[str, Any]]:
     """Single-view accuracy of the exported file on what it was not trained on; PrivateTest is left alone."""
     session, scores = _session(body), []
-    for part in ("validation", "public_test"):
+    for part in (p for p in split.parts if p not in ("train", "private_test")):
         rows = split.parts[part][:limit]
         at = stored.positions(rows)
         names = [f"{v}_probabilities" for v in heads]
@@ -222,6 +222,8 @@ def _training(run: Run) -> dict[str, Any]:
         "hardware": environment["hardware"],
         "seconds": sum(float(r["seconds"]) for r in log),
         "commit": environment["commit"],
+        "split": run.split.name,
+        "leaked": run.split.leaked,
     }
 
 

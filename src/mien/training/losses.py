@@ -27,7 +27,9 @@ def vote_distribution(votes: Tensor) -> tuple[Tensor, Tensor]:
     return named / share.clamp(min=1)[:, None], weight
 
 
-def two_headed_loss(logits: dict[str, Tensor], labels: Tensor, votes: Tensor, section: LossSection) -> Tensor:
+def two_headed_loss(
+    logits: dict[str, Tensor], labels: Tensor, votes: Tensor, section: LossSection, class_weights: Tensor | None = None
+) -> Tensor:
     """Weighted sum of both cross-entropies, a mean over the batch.
 
     Args:
@@ -35,8 +37,11 @@ def two_headed_loss(logits: dict[str, Tensor], labels: Tensor, votes: Tensor, se
         labels: (N,) FER2013 labels.
         votes: (N, 10) FER+ votes.
         section: Weights and smoothing.
+        class_weights: (7,) weight of each FER2013 label in its cross-entropy; votes are not weighted.
     """
-    hard = functional.cross_entropy(logits[FER2013.name].float(), labels, label_smoothing=section.label_smoothing)
+    hard = functional.cross_entropy(
+        logits[FER2013.name].float(), labels, weight=class_weights, label_smoothing=section.label_smoothing
+    )
     target, weight = vote_distribution(votes)
     soft = functional.cross_entropy(logits[FERPLUS.name].float(), target, reduction="none")
     return section.fer2013 * hard + section.ferplus * (soft * weight).mean()

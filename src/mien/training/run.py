@@ -26,6 +26,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from mien.data import FaceSet, Split, official, open_faces
 from mien.errors import RecipeError
+from mien.expressions import FER2013
 from mien.files import staged_file, write_text
 from mien.models import build
 from mien.recipe import Recipe, load
@@ -54,7 +55,13 @@ class Run:
     task: ExpressionTask
 
 
-def start(recipe_file: Path, folder: Path, data: Path | None, report: Callable[[Reporter], None] | None = None) -> Run:
+def start(
+    recipe_file: Path,
+    folder: Path,
+    data: Path | None,
+    report: Callable[[Reporter], None] | None = None,
+    split_file: Path | None = None,
+) -> Run:
     """Begin a run in a new folder.
 
     Args:
@@ -62,9 +69,10 @@ def start(recipe_file: Path, folder: Path, data: Path | None, report: Callable[[
         folder: Run folder; must not hold a run.
         data: Store or source file, in place of the recipe's.
         report: Called after every step and epoch with the state so far.
+        split_file: Split in place of the recipe's; it needs the parts ``train`` and ``validation``.
 
     Raises:
-        RecipeError: The recipe is wrong, or ``folder`` already holds a run.
+        RecipeError: The recipe is wrong, ``folder`` already holds a run, or the labels are not the network's.
         DataError: As the data room raises.
     """
     recipe = load(recipe_file)
@@ -77,7 +85,13 @@ def start(recipe_file: Path, folder: Path, data: Path | None, report: Callable[[
     source = (data or recipe_file.parent / recipe.data.source).resolve()
     build(recipe.network)  # an impossible network is found before anything is written
     faces = open_faces(source)
-    split = official(faces, recipe.data.validation, recipe.data.split_seed)
+    _need_labels(faces, recipe)
+    if split_file is None and recipe.data.split is not None:
+        split_file = recipe_file.parent / recipe.data.split
+    if split_file is None:
+        split = official(faces, recipe.data.validation, recipe.data.split_seed)
+    else:
+        split = _given(split_file, faces)
     folder.mkdir(parents=True, exist_ok=True)
     split.save(folder / "split.json")
     write_text(folder / "environment.json", json.dumps({**environment(), "data": str(source)}, indent=2) + "\n")
@@ -102,6 +116,28 @@ def resume(folder: Path, data: Path | None = None, report: Callable[[Reporter], 
     return _fit(folder, recipe, faces, split, checkpoint if checkpoint.is_file() else None, report)
 
 
+def _need_labels(faces: FaceSet, recipe: Recipe) -> None:
+    if faces.vocabulary.labels != FER2013.labels:
+        raise RecipeError(
+            f"{faces.provenance.source} has labels of {faces.vocabulary.name}: {', '.join(faces.vocabulary.labels)}",
+            f"those the network {recipe.network.name} answers with: {', '.join(FER2013.labels)}",
+            "Map them: mien data maps lists the maps there are, mien data import --map NAME uses one.",
+        )
+
+
+def _given(file: Path, faces: FaceSet) -> Split:
+    split = Split.load(file)
+    split.check(faces)
+    for part in ("train", "validation"):
+        if part not in split.parts:
+            raise RecipeError(
+                f"{file}: the split has no part {part}; it has {', '.join(split.parts)}",
+                "the parts train and validation",
+                f"Draw one from its training rows with: mien data split STORE --from {file} --validation 0.1",
+            )
+    return split
+
+
 def _fit(
     folder: Path,
     recipe: Recipe,
@@ -113,12 +149,12 @@ def _fit(
     limit = recipe.data.limit
     train = FaceRows(faces, faces.positions(split.parts["train"][:limit]))
     validation = FaceRows(faces, faces.positions(split.parts["validation"][:limit]))
-    batches = training_loader(train, recipe.training.batch_size, recipe.seed)
+    batches = training_loader(train, recipe.training.batch_size, recipe.seed, split.balance == "sampler")
 
     state = Reporter(recipe.training.epochs, len(batches), min(recipe.training.batch_size, len(train)))
 
     torch.manual_seed(recipe.seed)
-    task = ExpressionTask(recipe, recipe.training.epochs * len(batches))
+    task = ExpressionTask(recipe, recipe.training.epochs * len(batches), split.class_weights)
     callbacks: list[pl.Callback] = [EpochLog(folder / "log.csv", state, report)]
     if recipe.training.ema:
         callbacks.append(

@@ -32,11 +32,14 @@ class ExpressionTask(pl.LightningModule):
     Args:
         recipe: The recipe as run.
         steps: Optimizer steps of the whole run.
+        class_weights: FER2013 label → weight in the training loss; empty where all weigh the same.
     """
 
-    def __init__(self, recipe: Recipe, steps: int) -> None:
+    def __init__(self, recipe: Recipe, steps: int, class_weights: dict[str, float] | None = None) -> None:
         super().__init__()
         self.recipe, self.steps = recipe, steps
+        weights = [class_weights[label] for label in FER2013.labels] if class_weights else None
+        self.class_weights = None if weights is None else torch.tensor(weights)
         self.network = build(recipe.network).to(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
@@ -45,7 +48,8 @@ class ExpressionTask(pl.LightningModule):
         faces = batch["faces"].float() / 255
         faces = augment(faces, batch["rows"], self.current_epoch, self.recipe.seed, self.recipe.augment)
         logits = self.network(normalise(faces).contiguous(memory_format=torch.channels_last))
-        loss = two_headed_loss(logits, batch["labels"], batch["votes"], self.recipe.loss)
+        weights = None if self.class_weights is None else self.class_weights.to(self.device)
+        loss = two_headed_loss(logits, batch["labels"], batch["votes"], self.recipe.loss, weights)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(faces))
         return loss
 
