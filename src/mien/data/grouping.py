@@ -26,7 +26,7 @@ def by_usage(faces: FaceSet, pool: np.ndarray) -> tuple[np.ndarray, dict[str, np
     Raises:
         DataError: The source has no split of its own, or no training rows, or none beside them.
     """
-    part_of = [_part_name(usage) for usage in faces.usages]
+    part_of = [part_name(usage) for usage in faces.usages]
     other = [usage for usage, part in zip(faces.usages, part_of, strict=True) if part != "train"]
     if len(other) == len(faces.usages) or not other:
         raise DataError(
@@ -41,7 +41,7 @@ def by_usage(faces: FaceSet, pool: np.ndarray) -> tuple[np.ndarray, dict[str, np
     return found.pop("train", pool[:0]), dict(sorted(found.items(), key=lambda item: item[0] != "validation"))
 
 
-def _part_name(usage: str) -> str:
+def part_name(usage: str) -> str:
     words = "_".join(re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W_A-Z]+", usage)).lower() or usage
     for part, names in (
         ("train", ("train", "training")),
