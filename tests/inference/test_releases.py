@@ -285,10 +285,11 @@ def refuse(event, arguments):
         raise SystemExit(f"touched the network: {event} {arguments}")
 sys.addaudithook(refuse)
 import mien, mien.bundle, mien.files
-from mien.inference import detect, images, releases
+from mien import images
+from mien.inference import detect, find, releases
 assert releases.cached() is None
 mien.bundle.available()
-list(images.find_images(["."]))
+list(find.find_images(["."]))
 images.read_image(b"P5 1 1 255\\n\\0")
 detect.detector("auto")
 try:

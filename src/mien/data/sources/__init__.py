@@ -6,8 +6,21 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from mien.data import store
-from mien.data.reading import SIZE, Faults, Reader, Reading, gather, pack
-from mien.data.sources import fer2013_csv, fer2013_parquet
+from mien.data.reading import Faults, Reader, Reading, gather, pack
+from mien.data.sources import (
+    affectnet_hq,
+    ck_plus,
+    class_folders,
+    fer2013_csv,
+    fer2013_folders,
+    fer_tiny,
+    ferplus_csv,
+    mien_csv,
+    mien_folders,
+    packed,
+    parquet,
+    raf_db,
+)
 from mien.data.store import FaceSet
 from mien.errors import DataError, OutputError
 from mien.files import cache_folder, sha256
@@ -36,8 +49,18 @@ class Source(Protocol):
 
 # Recognised in this order: the particular before the general.
 SOURCES: dict[str, Source] = {
+    "store": packed,
+    "mien-csv": mien_csv,
+    "mien-folders": mien_folders,
+    "ferplus-csv": ferplus_csv,
     "fer2013-csv": fer2013_csv,
-    "fer2013-parquet": fer2013_parquet,
+    "fer2013-folders": fer2013_folders,
+    "fer-tiny": fer_tiny,
+    "affectnet-hq": affectnet_hq,
+    "ck+48": ck_plus,
+    "raf-db": raf_db,
+    "parquet": parquet,
+    "class-folders": class_folders,
 }
 
 
@@ -71,19 +94,20 @@ def recognise(path: Path) -> Recognised:
     )
 
 
-def begin(path: Path, *, kind: str | None = None, size: int = SIZE, faults: Faults | None = None) -> Reading:
+def begin(path: Path, *, kind: str | None = None, size: int | None = None, faults: Faults | None = None) -> Reading:
     """Begin to read a source; hand the reading to ``gather`` or ``pack``.
 
     Args:
         path: The source.
         kind: Key of ``SOURCES``; recognised where None.
-        size: Side of the faces, pixels; pictures of any other size and colour are brought to it.
+        size: Side of the faces, pixels; pictures of any other size and colour are brought to it. Where None, that of a
+            store or of what mien exported, else 48.
         faults: Where what is wrong with single rows is noted; where None the first stops the reading.
 
     Raises:
         DataError: Not a source of that kind; or something wrong in it.
     """
-    if not 8 <= size <= 1024:
+    if size is not None and not 8 <= size <= 1024:
         raise DataError(f"size {size}", "8 to 1024 pixels")
     if kind is None:
         kind = recognise(path).name
@@ -94,7 +118,7 @@ def begin(path: Path, *, kind: str | None = None, size: int = SIZE, faults: Faul
     return SOURCES[kind].read(path, size, faults or Faults())
 
 
-def read(path: Path, *, kind: str | None = None, size: int = SIZE, faults: Faults | None = None) -> FaceSet:
+def read(path: Path, *, kind: str | None = None, size: int | None = None, faults: Faults | None = None) -> FaceSet:
     """Read a source into memory. Arguments and errors are those of ``begin``."""
     return gather(begin(path, kind=kind, size=size, faults=faults))
 
