@@ -1,10 +1,12 @@
 # Everything a contributor types. Each target uses the Python that is on the path.
 
-.PHONY: install test lint format benchmarks geometry train
+.PHONY: install test lint format layouts benchmarks geometry train
 
 DATA ?= ../shared/data
 PHOTO ?= $(DATA)/media/one-face.jpg
 YUNET ?= $(DATA)/models/face_detection_yunet_2026may.onnx
+# Where the data set is written out in the layouts that people have.
+LAYOUTS ?= runs/layouts
 
 install:
 	pip install -c constraints.txt -e '.[dev]'
@@ -21,7 +23,13 @@ format:
 	ruff format .
 	ruff check --fix .
 
-benchmarks:
+layouts:
+	python $(DATA)/../tools/make_datasets.py $(LAYOUTS) --only kaggle-csv folders tiny
+
+benchmarks: layouts
+	python benchmarks/import_csv.py $(LAYOUTS)/kaggle-csv/fer2013.csv
+	python benchmarks/import_images.py $(LAYOUTS)/folders $(LAYOUTS)/tiny
+	python benchmarks/audit.py $(DATA)/fer2013.parquet
 	python benchmarks/score_model.py $(DATA)/fer2013.parquet
 	python benchmarks/crop_loss.py $(DATA)/fer2013.parquet --yunet $(YUNET)
 	python benchmarks/startup.py $(PHOTO)

@@ -20,7 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT / "src" / "mien" / "weights" / "mien-small"
-DOCUMENTS = (ROOT / "README.md", WEIGHTS / "MODEL_CARD.md")
+DOCUMENTS = (ROOT / "README.md", WEIGHTS / "MODEL_CARD.md", ROOT / "docs" / "bring-your-data.md")
 MARKED = re.compile(r"(<!-- numbers: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -108,6 +108,61 @@ def cost() -> str:
     )
 
 
+def audit() -> str:
+    """What the audit of FER2013 finds."""
+    kept = result("audit")
+    found, near = kept["findings"], kept["findings"]["near_identical"]
+    across = {c["kind"]: c["faces"] for c in found["across_parts"] if c["parts"] == ["Training", "PublicTest"]}
+    copied = sum(faces[1] for faces in across.values())
+    lowest = min(kept["found_again"].items(), key=lambda item: item[1])
+    return (
+        f"On the {kept['n']:,} faces of FER2013's Training and PublicTest it finds {found['identical']['groups']:,} "
+        f"groups of identical images with {found['identical']['surplus']:,} surplus copies, "
+        f"{found['contradictory']['groups']} of the groups with contradictory labels. {across['identical'][1]} "
+        f"PublicTest faces are identical to one of {across['identical'][0]} Training faces. Besides there are "
+        f"{near['pairs']:,} pairs of near-identical faces, the same photograph in another crop, size, encoding or "
+        f"lightness, {near['mirrored']} of them mirrored; {near['share_across_parts']:.0%} of the pairs cross the "
+        f"parts, and {near['contradictory']:,} have different labels. In all, **{copied:,} of the "
+        f"{sum(found['parts']['PublicTest'].values()):,} PublicTest faces "
+        f"({copied / sum(found['parts']['PublicTest'].values()):.1%}) have a copy in Training.** Of copies made of "
+        f"{kept['copies']:,} faces for the test, {lowest[1]:.1%} or more were found again in each of "
+        f"{len(kept['found_again'])} ways of copying (fewest: {lowest[0]})."
+    )
+
+
+def imports() -> str:
+    """How quick the readers are."""
+    table, pictures = result("import_csv"), result("import_images")
+    ratios = " and ".join(
+        f"{v['files']:,} {'/'.join(s.removeprefix('.').upper() for s in v['suffixes'])} files "
+        f"{v['times_as_fast']['median']:.1f} times"
+        for k, v in pictures.items()
+        if k != "machine"
+    )
+    return (
+        f"Kaggle's `fer2013.csv` is imported {table['times_as_fast']['split_and_int']:.1f} times as fast as by pandas "
+        f"with `split` and `int`, and {table['times_as_fast']['fromstring']:.1f} times as fast as by pandas with "
+        f"`np.fromstring`, though mien also checks every row, hashes the file and writes the store; its peak memory is "
+        f"{table['peak_mib']['mien']:.0f} MiB, theirs {table['peak_mib']['split_and_int']:,.0f} and "
+        f"{table['peak_mib']['fromstring']:,.0f}. Folders of pictures: {ratios} as fast as a loop with OpenCV."
+    )
+
+
+def unseen() -> str:
+    """Accuracy on the faces that have no copy of any kind in Training."""
+    scores = result("score_model")["scores"]
+    plain, plus = (
+        scores[f"{v}, faces with no copy and no near-identical face in Training"] for v in ("fer2013", "ferplus")
+    )
+    return (
+        f"FER2013 has more copies than identical files: mien's audit finds near-identical ones of many PublicTest "
+        f"faces in Training (see [Bring your data](docs/bring-your-data.md)), which were not known when it was "
+        f"trained. On the PublicTest faces without any, it scores {plain['value']:.1%} ({plain['low']:.1%} to "
+        f"{plain['high']:.1%}, n = {plain['n']:,}) on FER2013's labels and {plus['value']:.1%} ({plus['low']:.1%} to "
+        f"{plus['high']:.1%}, n = {plus['n']:,}) on FER+'s."
+    )
+
+
 def demo() -> str:
     """What ``mien demo`` prints."""
     with tempfile.TemporaryDirectory() as folder:
@@ -124,6 +179,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "crop": crop,
     "certainty": certainty,
     "cost": cost,
+    "audit": audit,
+    "imports": imports,
+    "unseen": unseen,
     "demo": demo,
 }
 

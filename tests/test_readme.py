@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -12,7 +13,10 @@ import venv
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
+
+from mien.data import FaceSet, export
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,8 +32,10 @@ def run(command: str, folder: Path, **extra: str) -> subprocess.CompletedProcess
 
 
 @pytest.fixture
-def desk(tmp_path: Path, shared: Path) -> Path:
+def desk(tmp_path: Path, shared: Path, tiny_faces: FaceSet) -> Path:
     """A folder with the files that the README speaks of."""
+    numbered = dataclasses.replace(tiny_faces, rows=np.arange(120, dtype=np.int32), votes=np.zeros((120, 10), np.uint8))
+    export(numbered, tmp_path / "fer2013.csv", "csv")
     media = shared / "data" / "media"
     shutil.copy(media / "one-face.jpg", tmp_path / "photo.jpg")
     shutil.copy(media / "clip.mp4", tmp_path / "clip.mp4")
@@ -49,13 +55,24 @@ def test_every_command_of_the_readme_is_known_here() -> None:
         "mien analyze photos 'more/**/*.png' --out faces.csv --annotate drawn",
         "mien live clip.mp4 --headless --out clip.jsonl",
         "mien models",
+        "mien data import fer2013.csv fer.store",
+        "mien data info fer.store",
+        "mien data audit fer.store --report audit.json",
         "pip install -c constraints.txt '.[train]'",
         "mien train mien-small --data fer2013.csv",
         "pip install -c constraints.txt -e '.[dev]' && pytest",
     ]
 
 
-@pytest.mark.parametrize("command", [c for c in TYPED if c.startswith("mien") and "train" not in c])
+def test_the_data_commands_run_in_order(desk: Path) -> None:
+    commands = [c for c in TYPED if c.startswith("mien data")]
+    assert len(commands) == 3
+    said = [run(command, desk) for command in commands]
+    assert [done.returncode for done in said] == [0, 0, 0], said
+    assert "120 faces" in said[0].stdout and "surprise" in said[1].stdout and "groups of identical" in said[2].stdout
+
+
+@pytest.mark.parametrize("command", [c for c in TYPED if re.match("mien (?!train|data)", c)])
 def test_commands_run(command: str, desk: Path) -> None:
     done = run(command, desk)
     assert done.returncode == 0, done.stderr
@@ -71,7 +88,7 @@ def test_commands_run(command: str, desk: Path) -> None:
 
 
 def test_the_training_command_finds_its_recipe_and_asks_for_its_data(tmp_path: Path) -> None:
-    done = run(TYPED[6], tmp_path)
+    done = run(next(c for c in TYPED if c.startswith("mien train")), tmp_path)
     assert done.returncode == 1 and "fer2013.csv does not exist" in done.stderr
 
 

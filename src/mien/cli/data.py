@@ -1,35 +1,28 @@
-"""``mien data``: data sets."""
+"""``mien data``: data sets, from the download to a checked split."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Bring data sets into mien's store.")
+from mien.cli.data_audit import audit
+from mien.cli.data_balance import balance
+from mien.cli.data_export import export
+from mien.cli.data_import import import_
+from mien.cli.data_info import info
+from mien.cli.data_maps import maps
+from mien.cli.data_plot import plot
+from mien.cli.data_split import split
 
-
-@app.callback()
-def _group() -> None:
-    pass
-
-
-@app.command("import")
-def import_(
-    source: Annotated[Path, typer.Argument(help="fer2013.csv or fer2013.parquet.")],
-    store: Annotated[Path, typer.Argument(help="Folder to make.")],
-) -> None:
-    """Read a data set once and pack it into a folder that opens at once."""
-    from mien import data
-
-    faces = data.read(source)
-    data.save(faces, store)
-    counts = ", ".join(
-        f"{(faces.usage == i).sum():,} {u}" for i, u in enumerate(data.USAGES) if (faces.usage == i).any()
-    )
-    voted = int((faces.votes.sum(axis=1) > 0).sum())
-    typer.echo(
-        f"{store}: {len(faces):,} faces ({counts}; {voted:,} with FER+ votes) from {source.name}, "
-        f"sha256 {faces.provenance.sha256[:16]}…"
-    )
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Bring data sets in, look at them, check them, split them, and write them out in other forms.",
+)
+app.command("import")(import_)
+app.command("info")(info)
+app.command("plot")(plot)
+app.command("audit")(audit)
+app.command("split")(split)
+app.command("balance")(balance)
+app.command("export")(export)
+app.command("maps")(maps)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -43,6 +44,19 @@ class Chunk:
     paths: list[str] | None = None
     subjects: list[str] | None = None
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def take(self, at: np.ndarray) -> Chunk:
+        """The faces at these (m,) places."""
+        return Chunk(
+            self.faces[at],
+            self.labels[at],
+            self.rows[at],
+            self.usage[at],
+            None if self.votes is None else self.votes[at],
+            None if self.paths is None else [self.paths[i] for i in at],
+            None if self.subjects is None else [self.subjects[i] for i in at],
+            {name: column[at] for name, column in self.columns.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -116,12 +130,12 @@ class Faults:
 class Reader(Protocol):
     """What ``read`` of a module in ``sources`` is."""
 
-    def __call__(self, path: Path, size: int, faults: Faults) -> Reading:
+    def __call__(self, path: Path, size: int | None, faults: Faults) -> Reading:
         """Begin to read a source.
 
         Args:
             path: The source.
-            size: Side of the faces to give, pixels.
+            size: Side of the faces to give, pixels; where None, the source's own if it states one, else 48.
             faults: Where to note what is wrong with a row.
 
         Raises:
@@ -131,7 +145,8 @@ class Reader(Protocol):
 
 def gather(reading: Reading) -> FaceSet:
     """Read to the end, in memory."""
-    chunks = [c for c in reading.chunks if len(c.faces)]
+    with _closing(reading.chunks):
+        chunks = [c for c in reading.chunks if len(c.faces)]
     if not chunks:
         raise _empty(reading)
     return _face_set(reading, chunks, np.concatenate([c.faces for c in chunks]))
@@ -157,7 +172,7 @@ def pack(reading: Reading, folder: Path, faults: Faults) -> FaceSet:
     try:
         with staged_folder(folder) as stage:
             rest: list[Chunk] = []
-            with (stage / "faces.npy").open("wb") as stream:
+            with (stage / "faces.npy").open("wb") as stream, _closing(reading.chunks):
                 count = 0
                 for chunk in reading.chunks:
                     if not len(chunk.faces):
@@ -183,6 +198,16 @@ def pack(reading: Reading, folder: Path, faults: Faults) -> FaceSet:
             "Nothing was left behind: make room or name another folder, and import again.",
         ) from error
     return load(folder)
+
+
+@contextmanager
+def _closing(chunks: Iterator[Chunk]) -> Iterator[None]:
+    """End a reader's threads, processes and files at once, whatever ends the reading."""
+    try:
+        yield
+    finally:
+        if isinstance(chunks, Generator):
+            chunks.close()
 
 
 def skipped_file(folder: Path) -> Path:

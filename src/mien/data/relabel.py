@@ -45,7 +45,14 @@ def relabel(faces: FaceSet, mapping: VocabularyMap) -> FaceSet:
 
 
 def relabelled(reading: Reading, mapping: VocabularyMap) -> Reading:
-    """The same of a source that is being read; a chunk may come out empty.
+    """Map the labels of a source that is being read; faces of a dropped label leave it.
+
+    Args:
+        reading: A source whose labels are the map's source labels, in any order.
+        mapping: The map.
+
+    Returns:
+        The reading with the map's target as vocabulary; a chunk may come out empty.
 
     Raises:
         DataError: The map is for other labels.

@@ -226,7 +226,7 @@ def finish(stage: Path, faces: FaceSet) -> None:
         "columns": list(faces.columns),
         "provenance": asdict(faces.provenance),
     }
-    (stage / "store.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (stage / "store.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
 def load(folder: Path) -> FaceSet:
