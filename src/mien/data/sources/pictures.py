@@ -83,31 +83,31 @@ def reading(
         faults: Where unreadable pictures are noted.
         lists: Files of the source, relative to it, that say what is in it: they are hashed too.
     """
-    lines = [f"{sha256(source / path)}  {path}\n" for path in lists]
+    hashes = {path: sha256(source / path) for path in lists}
     return Reading(
         reader,
         source_name(source),
         vocabulary,
         usages,
-        _chunks(source, pictures, size or SIZE, faults, lines),
-        lambda: listing_sha256({line[66:-1]: line[:64] for line in lines}),
+        _chunks(source, pictures, size or SIZE, faults, hashes),
+        lambda: listing_sha256(hashes),
     )
 
 
-def _chunks(source: Path, pictures: Pictures, size: int, faults: Faults, lines: list[str]) -> Iterator[Chunk]:
+def _chunks(source: Path, pictures: Pictures, size: int, faults: Faults, hashes: dict[str, str]) -> Iterator[Chunk]:
     step = max(1, min(_AT_ONCE, (4 << 20) // size**2))
     paths = pictures.paths
     with closing(decoded(source, [paths[i : i + step] for i in range(0, len(paths), step)], size)) as batches:
         for number, batch in enumerate(batches):
             part = np.arange(number * step, number * step + len(batch.faces))
-            yield _chunk(source, pictures.take(part), batch, faults, lines)
+            yield _chunk(source, pictures.take(part), batch, faults, hashes)
 
 
-def _chunk(source: Path, asked: Pictures, batch: Batch, faults: Faults, lines: list[str]) -> Chunk:
+def _chunk(source: Path, asked: Pictures, batch: Batch, faults: Faults, hashes: dict[str, str]) -> Chunk:
     """Note what is wrong with any picture, and give the others."""
     for i, error in batch.errors.items():
         faults.add(source, asked.paths[i], error.came, error.expected, error.remedy)
-    lines += [line for line in batch.lines if line]
+    hashes.update((path, digest) for path, digest in zip(asked.paths, batch.hashes, strict=True) if digest)
     chunk = Chunk(
         batch.faces,
         asked.labels,
