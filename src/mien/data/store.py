@@ -103,7 +103,7 @@ class FaceSet:
                 )
         if self.rows.min() < 0:
             raise DataError(f"{name}: a row id is {self.rows.min()}", "0 or more")
-        ordered = np.sort(self.rows)  # not np.unique: its first use imports numpy.ma, a fifth of opening a store
+        ordered = np.sort(self.rows)  # np.unique imports numpy.ma at its first use, which takes longer
         if (ordered[1:] == ordered[:-1]).any():
             raise DataError(f"{name}: row ids repeat", "one id per face")
 
