@@ -114,7 +114,6 @@ def audit() -> str:
     found, near = kept["findings"], kept["findings"]["near_identical"]
     across = {c["kind"]: c["faces"] for c in found["across_parts"] if c["parts"] == ["Training", "PublicTest"]}
     copied = sum(faces[1] for faces in across.values())
-    lowest = min(kept["found_again"].items(), key=lambda item: item[1])
     return (
         f"On the {kept['n']:,} faces of FER2013's Training and PublicTest it finds {found['identical']['groups']:,} "
         f"groups of identical images with {found['identical']['surplus']:,} surplus copies, "
@@ -124,10 +123,16 @@ def audit() -> str:
         f"lightness, {near['mirrored']} of them mirrored; {near['share_across_parts']:.0%} of the pairs cross the "
         f"parts, and {near['contradictory']:,} have different labels. In all, **{copied:,} of the "
         f"{sum(found['parts']['PublicTest'].values()):,} PublicTest faces "
-        f"({copied / sum(found['parts']['PublicTest'].values()):.1%}) have a copy in Training.** Of copies made of "
-        f"{kept['copies']:,} faces for the test, {lowest[1]:.1%} or more were found again in each of "
-        f"{len(kept['found_again'])} ways of copying (fewest: {lowest[0]})."
+        f"({copied / sum(found['parts']['PublicTest'].values()):.1%}) have a copy in Training.**"
     )
+
+
+def found_again() -> str:
+    """Which made copies the audit finds."""
+    kept = result("audit")
+    ways = sorted(kept["found_again"].items(), key=lambda item: -item[1])
+    lines = [f"| {way} | {share:.1%} |" for way, share in ways]
+    return "\n".join([f"| copies made of {kept['copies']:,} faces | found again |", "|---|---|", *lines])
 
 
 def imports() -> str:
@@ -155,11 +160,11 @@ def unseen() -> str:
         scores[f"{v}, faces with no copy and no near-identical face in Training"] for v in ("fer2013", "ferplus")
     )
     return (
-        f"FER2013 has more copies than identical files: mien's audit finds near-identical ones of many PublicTest "
-        f"faces in Training (see [Bring your data](docs/bring-your-data.md)), which were not known when it was "
-        f"trained. On the PublicTest faces without any, it scores {plain['value']:.1%} ({plain['low']:.1%} to "
-        f"{plain['high']:.1%}, n = {plain['n']:,}) on FER2013's labels and {plus['value']:.1%} ({plus['low']:.1%} to "
-        f"{plus['high']:.1%}, n = {plus['n']:,}) on FER+'s."
+        f"FER2013 has more copies than identical files: `mien data audit` finds near-identical ones of many PublicTest "
+        f"faces in Training, which were not known when the network was trained. On the PublicTest faces without any "
+        f"copy it scores {plain['value']:.1%} ({plain['low']:.1%} to {plain['high']:.1%}, n = {plain['n']:,}) on "
+        f"FER2013's labels and {plus['value']:.1%} ({plus['low']:.1%} to {plus['high']:.1%}, n = {plus['n']:,}) on "
+        f"FER+'s."
     )
 
 
@@ -180,6 +185,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "certainty": certainty,
     "cost": cost,
     "audit": audit,
+    "found": found_again,
     "imports": imports,
     "unseen": unseen,
     "demo": demo,
