@@ -141,6 +141,7 @@ def test_a_leaked_split_is_shown_as_leaked_and_not_fixed(store: Path, faces: Fac
     out = " ".join(run(store, "--split", tmp_path / "leaked.json").split())
     assert "1 of 2 test faces (50.0%) have a copy in train (1 identical)" in out
     assert "1 row is in more than one part: resampled before the split." in out
+    assert "train also in test: identical 2 50.0%" in out
     assert "rows repeated in train 1" in out
     with pytest.raises(DataError, match="is leaked"):
         run(store, "--split", tmp_path / "leaked.json", "--fix", tmp_path / "clean.json")

@@ -280,6 +280,9 @@ def test_resampled_rows_are_found_within_and_across_parts() -> None:
     assert found.n == 6 and not found.identical
     assert [(c.kind, *lists(c.rows)) for c in found.crossings] == [(IDENTICAL, [100, 132], [100, 132])]
     assert found.counts.sum(axis=1).tolist() == [7, 5]
+    # A copy counts as a face wherever faces are counted: else shares would mix rows and faces.
+    assert [found.occurrences(part, np.array([100, 132])) for part in ("train", "test")] == [4, 2]
+    assert found.to_dict()["across_parts"][0]["faces"] == [4, 2]
     assert found.counts[0, faces.labels[0]] >= 3
 
 

@@ -170,7 +170,8 @@ def _table(found: Audit) -> Iterator[tuple[str, int, str, str]]:
     size = dict(zip(found.parts, found.counts.sum(axis=1).tolist(), strict=True))
     for crossing in found.crossings:
         for part, other, rows in zip(crossing.parts, crossing.parts[::-1], crossing.rows, strict=True):
-            yield f"{part} also in {other}: {crossing.kind}", len(rows), _share(len(rows), size[part]), _rows(rows)
+            here = found.occurrences(part, rows)
+            yield f"{part} also in {other}: {crossing.kind}", here, _share(here, size[part]), _rows(rows)
     if len(found.several):
         yield "rows in more than one part", len(found.several), _share(len(found.several), n), _rows(found.several)
     for part, rows in found.repeated.items():
@@ -209,7 +210,8 @@ def _leaks(found: Audit) -> Iterator[tuple[str, str, int, int, str]]:
     size = dict(zip(found.parts, found.counts.sum(axis=1).tolist(), strict=True))
     for parts in dict.fromkeys(c.parts for c in found.crossings):
         part, other = _measured(found, parts)
-        counts = {kind: len(found.crossing(kind, part, other)[0]) for kind in (IDENTICAL, NEAR, MIRRORED)}
+        rows = {kind: found.crossing(kind, part, other)[0] for kind in (IDENTICAL, NEAR, MIRRORED)}
+        counts = {kind: found.occurrences(part, of_kind) for kind, of_kind in rows.items()}
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
         yield part, other, sum(counts.values()), size[part], kinds
 

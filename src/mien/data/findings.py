@@ -161,6 +161,10 @@ class Audit:
                 return found.rows if found.parts[0] == first else (found.rows[1], found.rows[0])
         return np.empty(0, np.int32), np.empty(0, np.int32)
 
+    def occurrences(self, part: str, rows: np.ndarray) -> int:
+        """How many faces of a part these rows are: a row that is repeated there counts as often as it occurs."""
+        return len(rows) if self.split is None else int(np.isin(self.split.parts[part], rows).sum())
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON: counts, thresholds and all row ids."""
         about, split = self.provenance, self.split
@@ -194,7 +198,7 @@ class Audit:
                 {
                     "parts": list(found.parts),
                     "kind": found.kind,
-                    "faces": [len(rows) for rows in found.rows],
+                    "faces": [self.occurrences(p, rows) for p, rows in zip(found.parts, found.rows, strict=True)],
                     "rows": [rows.tolist() for rows in found.rows],
                 }
                 for found in self.crossings
