@@ -6,6 +6,8 @@ import dataclasses
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,14 @@ def assert_same(a: FaceSet, b: FaceSet, *, but: frozenset[str] = frozenset()) ->
             assert np.array_equal(left, right), field.name
         else:
             assert left == right, field.name
+
+
+def threads_end(before: int) -> bool:
+    """Whether so many threads are left in the end; those of a generator that was given up are not waited for."""
+    until = time.monotonic() + 20
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.005)
+    return threading.active_count() == before
 
 
 def hear_interrupts() -> None:

@@ -26,7 +26,7 @@ from mien.data.sources.decoding import Batch, decoded
 from mien.errors import DataError, ImageError
 from mien.faces import to_gray, whole
 from mien.files import sha256
-from tests_support import assert_same, hear_interrupts
+from tests_support import assert_same, hear_interrupts, threads_end
 
 forks = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
 N, STEP = 90, 8
@@ -192,7 +192,7 @@ def test_threads_end_when_the_reading_is_abandoned(pictures: Path, how: str) -> 
         reading.close()
     del reading
     gc.collect()
-    assert threading.active_count() == before
+    assert threads_end(before)
 
 
 def test_abandoned_threads_do_not_finish_what_they_were_to_read(
@@ -213,7 +213,7 @@ def test_abandoned_threads_do_not_finish_what_they_were_to_read(
     next(reading)
     started.wait()
     reading.close()
-    assert threading.active_count() == before
+    assert threads_end(before)
     assert len(read) < STEP
 
 

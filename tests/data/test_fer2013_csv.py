@@ -26,7 +26,7 @@ from mien.data.sources import fer2013_csv, plain_rows
 from mien.errors import DataError
 from mien.faces import whole
 from mien.files import sha256
-from tests_support import hear_interrupts
+from tests_support import hear_interrupts, threads_end
 
 FACES = np.random.default_rng(11).integers(0, 256, (6, 48, 48), dtype=np.uint8)
 FACES[0] = np.arange(48 * 48).reshape(48, 48) % 256  # every value, and rows that differ from columns
@@ -369,7 +369,7 @@ def test_chunks_come_while_the_file_is_read_and_nothing_is_left_open(
     assert open_files(path) == 1
     chunks.close()  # type: ignore[attr-defined]
     assert open_files(path) == 0
-    assert threading.active_count() == before
+    assert threads_end(before)
 
 
 def open_files(path: Path) -> int:
@@ -386,7 +386,7 @@ def test_a_store_that_cannot_be_made_leaves_no_thread_and_no_open_file(
     before = threading.active_count()
     with pytest.raises(DataError, match="row 99"):
         pack(begin(path), tmp_path / "store", Faults())
-    assert threading.active_count() == before
+    assert threads_end(before)
     assert open_files(path) == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["fer2013.csv"]
 

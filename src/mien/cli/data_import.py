@@ -75,8 +75,10 @@ def _counted(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from mien.data.reading import ending
+
     columns = SpinnerColumn(), TextColumn("{task.completed:,.0f} faces"), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with ending(chunks), Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None)
         for chunk in chunks:
             yield chunk

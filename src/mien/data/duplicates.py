@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple, TypeVar
@@ -16,6 +15,7 @@ from typing import NamedTuple, TypeVar
 import cv2
 import numpy as np
 
+from mien.data.pool import threads
 from mien.data.similarity import (
     Window,
     aligned,
@@ -310,8 +310,5 @@ def _partners(pairs: _Pairs) -> tuple[_Pairs, int]:
 
 def _in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """The results in order; NumPy and OpenCV let other threads run meanwhile."""
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
+    with threads(os.cpu_count()) as pool:
         yield from pool.map(work, items)
-    finally:
-        pool.shutdown(cancel_futures=True)

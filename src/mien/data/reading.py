@@ -145,7 +145,7 @@ class Reader(Protocol):
 
 def gather(reading: Reading) -> FaceSet:
     """Read to the end, in memory."""
-    with _closing(reading.chunks):
+    with ending(reading.chunks):
         chunks = [c for c in reading.chunks if len(c.faces)]
     if not chunks:
         raise _empty(reading)
@@ -172,7 +172,7 @@ def pack(reading: Reading, folder: Path, faults: Faults) -> FaceSet:
     try:
         with staged_folder(folder) as stage:
             rest: list[Chunk] = []
-            with (stage / "faces.npy").open("wb") as stream, _closing(reading.chunks):
+            with (stage / "faces.npy").open("wb") as stream, ending(reading.chunks):
                 count = 0
                 for chunk in reading.chunks:
                     if not len(chunk.faces):
@@ -201,7 +201,7 @@ def pack(reading: Reading, folder: Path, faults: Faults) -> FaceSet:
 
 
 @contextmanager
-def _closing(chunks: Iterator[Chunk]) -> Iterator[None]:
+def ending(chunks: Iterator[Chunk]) -> Iterator[None]:
     """End a reader's threads, processes and files at once, whatever ends the reading."""
     try:
         yield

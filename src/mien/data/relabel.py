@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mien.data.reading import Chunk, Reading
+from mien.data.reading import Chunk, Reading, ending
 from mien.data.store import FaceSet
 from mien.errors import DataError
 from mien.expressions import Vocabulary, VocabularyMap
@@ -67,10 +67,11 @@ def relabelled(reading: Reading, mapping: VocabularyMap) -> Reading:
 
 
 def _mapped(chunks: Iterator[Chunk], table: np.ndarray) -> Iterator[Chunk]:
-    for chunk in chunks:
-        labels = table[chunk.labels]
-        kept = np.flatnonzero(labels >= 0)
-        yield replace(chunk.take(kept), labels=labels[kept].astype(np.int8))
+    with ending(chunks):
+        for chunk in chunks:
+            labels = table[chunk.labels]
+            kept = np.flatnonzero(labels >= 0)
+            yield replace(chunk.take(kept), labels=labels[kept].astype(np.int8))
 
 
 def _passed(before: str, mapping: VocabularyMap) -> str:

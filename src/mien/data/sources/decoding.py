@@ -17,7 +17,7 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
@@ -25,6 +25,7 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
+from mien.data.pool import threads
 from mien.errors import ImageError
 from mien.faces import whole
 from mien.images import contents, decode_gray, silence
@@ -98,20 +99,19 @@ def _read(source: Path, paths: list[str], size: int, stop: Event | None = None) 
     return Batch(faces, hashes, errors)
 
 
-def _by_threads(source: Path, batches: Sequence[list[str]], size: int, threads: int) -> Generator[Batch, None, None]:
+def _by_threads(source: Path, batches: Sequence[list[str]], size: int, count: int) -> Generator[Batch, None, None]:
     stop = Event()
     pending: deque[Future[Batch]] = deque()
-    pool = ThreadPoolExecutor(threads, "mien-pictures")
-    try:
-        for paths in batches:
-            pending.append(pool.submit(_read, source, paths, size, stop))
-            if len(pending) > 2 * threads:
+    with threads(count, "mien-pictures") as pool:
+        try:
+            for paths in batches:
+                pending.append(pool.submit(_read, source, paths, size, stop))
+                if len(pending) > 2 * count:
+                    yield pending.popleft().result()
+            while pending:
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        stop.set()  # each thread ends with the picture in hand
-        pool.shutdown(cancel_futures=True)
+        finally:
+            stop.set()  # each thread ends with the picture in hand
 
 
 def _by_processes(source: Path, batches: Sequence[list[str]], size: int, count: int) -> Generator[Batch, None, None]:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mien.data.pool import threads
 from mien.data.reading import Chunk, Faults, Reading
 from mien.data.sources import plain_rows
 from mien.data.store import USAGES
@@ -98,8 +99,7 @@ def _chunks(
     first = first[sum(map(len, lines)) :]
     order = rows.columns if len(names) == len(_COLUMNS) else None
     workers = min(_WORKERS, os.cpu_count() or 1)
-    pool = ThreadPoolExecutor(workers)
-    try:
+    with threads(workers) as pool:
         ahead = _ahead(pool, workers, chain([first] if first else [], blocks), order, size)
         for block, decoded in ahead:
             if plain := decoded.result():
@@ -108,8 +108,6 @@ def _chunks(
                 yield from rows.careful(_lines([block]))
             else:
                 yield from rows.careful(_lines(chain([block], (later for later, _ in ahead))))
-    finally:
-        pool.shutdown(cancel_futures=True)
     if not rows.row:
         raise DataError(f"{path} has no rows", "a header and at least one row", "Download it again.")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.data.reading import Chunk, Faults, Reading
+from mien.data.reading import Chunk, Faults, Reading, ending
 from mien.data.store import USAGES
 from mien.errors import DataError
 from mien.expressions import FERPLUS_VOTES
@@ -172,27 +172,30 @@ def _cells(line: str) -> list[str]:
 def _joined(reading: Reading, table: _Table, faults: Faults) -> Iterator[Chunk]:
     total = len(table.lines)
     count, last, own = 0, -1, 0
-    for chunk in reading.chunks:
-        votes = np.zeros((len(chunk.rows), len(FERPLUS_VOTES)), np.uint8)
-        kept: list[int] = []
-        for i, (row, at) in enumerate(zip(chunk.rows.tolist(), chunk.usage.tolist(), strict=True)):
-            if row >= total:
-                raise _out_of_line(f"{table.path} has {total:,} rows and {reading.source} has a row {row}")
-            where, usage = f"row {row} (line {row + 2})", reading.usages[at]
-            try:
-                said, votes[i] = table.row(row)
-            except DataError as error:
-                wrong = error
-            else:
-                if said != usage:
-                    raise _out_of_line(f"{table.path}, {where}: Usage is {said}, in {reading.source} it is {usage}")
-                kept.append(i)
-                continue
-            faults.add(table.path, where, wrong.came, wrong.expected, "Correct that row, or download the file again.")
-            own += 1
-        count, last = count + len(chunk.rows), max(last, int(chunk.rows.max(initial=-1)))
-        chunk = replace(chunk, votes=votes)
-        yield chunk if len(kept) == len(votes) else chunk.take(np.array(kept, np.int64))
+    with ending(reading.chunks):
+        for chunk in reading.chunks:
+            votes = np.zeros((len(chunk.rows), len(FERPLUS_VOTES)), np.uint8)
+            kept: list[int] = []
+            for i, (row, at) in enumerate(zip(chunk.rows.tolist(), chunk.usage.tolist(), strict=True)):
+                if row >= total:
+                    raise _out_of_line(f"{table.path} has {total:,} rows and {reading.source} has a row {row}")
+                where, usage = f"row {row} (line {row + 2})", reading.usages[at]
+                try:
+                    said, votes[i] = table.row(row)
+                except DataError as error:
+                    wrong = error
+                else:
+                    if said != usage:
+                        raise _out_of_line(f"{table.path}, {where}: Usage is {said}, in {reading.source} it is {usage}")
+                    kept.append(i)
+                    continue
+                faults.add(
+                    table.path, where, wrong.came, wrong.expected, "Correct that row, or download the file again."
+                )
+                own += 1
+            count, last = count + len(chunk.rows), max(last, int(chunk.rows.max(initial=-1)))
+            chunk = replace(chunk, votes=votes)
+            yield chunk if len(kept) == len(votes) else chunk.take(np.array(kept, np.int64))
     # A file of which rows were skipped may have lost its last ones. Parquet may hold a part of the rows.
     whole = reading.reader == "fer2013-csv" and len(faults.found) == own and count == last + 1
     if whole and count < total:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from mien.data.listing import Row, Table, listing_sha256, read_description, rows_at_once
+from mien.data.pool import threads
 from mien.data.reading import Chunk, Faults, Reading
 from mien.data.sources.folders import source_name
 from mien.errors import DataError, ImageError
@@ -87,7 +88,7 @@ def _chunks(folder: Path, table: Table, size: int, digests: dict[str, str]) -> I
     named: set[str] = set()
     records = _records(folder)
     next(records)
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with threads(_WORKERS) as pool:
         waiting: list[tuple[str, Row]] = []
         for number, (line, cells) in enumerate(records):
             where = f"{_LISTING}, row {number} (line {line})"

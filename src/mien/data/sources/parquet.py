@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mien.data.listing import VOTES, listed, listing_sha256, rows_at_once
+from mien.data.pool import threads
 from mien.data.reading import SIZE, Chunk, Faults, Reading
 from mien.data.sources.arrow import batches, damage, field, floats, integers, shown, texts
 from mien.data.sources.folders import source_name
@@ -196,7 +197,7 @@ def _all_have_paths(files: list[File]) -> bool:
 
 def _chunks(plan: _Plan, files: list[File]) -> Iterator[Chunk]:
     start = 0
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with threads(_WORKERS) as pool:
         for file in files:
             for batch in batches(file.path, plan.layout.columns, min(file.at_once, rows_at_once(plan.size))):
                 yield _chunk(plan, file, batch, start, pool)
