@@ -43,7 +43,12 @@ def test_otherwise_threads_are_waited_for() -> None:
         for i in range(5):
             pool.submit(done.append, i)
     assert sorted(done) == [0, 1, 2, 3, 4] and threading.active_count() == before
-    with pytest.raises(ZeroDivisionError), threads(2) as pool:
-        pool.submit(done.append, 5)
-        _ = 1 / 0
+
+    def fails() -> None:
+        with threads(2) as pool:
+            pool.submit(done.append, 5)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
     assert threading.active_count() == before
