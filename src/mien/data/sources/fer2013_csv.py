@@ -42,6 +42,14 @@ _Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]  # faces, labels, usages
 
 def recognise(path: Path) -> str | None:
     """Whether the first line names the columns, or at least the name ends in .csv."""
+    names = column_names(path)
+    if names is None:
+        return None
+    return "it has the columns emotion, pixels and Usage" if names.issuperset(_KNOWN) else "its name ends in .csv"
+
+
+def column_names(path: Path) -> set[str] | None:
+    """Names in the first line of a .csv file, in lower case; None where it is another file or cannot be read."""
     if path.suffix.lower() != ".csv" or not path.is_file():
         return None
     try:
@@ -49,9 +57,7 @@ def recognise(path: Path) -> str | None:
             line = stream.readline(1000)
     except OSError:
         return None
-    names = {name.strip() for name in line.removeprefix(codecs.BOM_UTF8).lower().split(b",")}
-    known = {name.encode() for name in _KNOWN} <= names
-    return "it has the columns emotion, pixels and Usage" if known else "its name ends in .csv"
+    return {name.strip().decode("utf-8", "replace") for name in line.removeprefix(codecs.BOM_UTF8).lower().split(b",")}
 
 
 def read(path: Path, size: int | None, faults: Faults) -> Reading:

@@ -6,7 +6,6 @@ cannot serve for that: rows that FER+ does not use have none.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import hashlib
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.data.reading import Chunk, Faults, Reading, ending
+from mien.data.sources.fer2013_csv import column_names
 from mien.data.store import USAGES
 from mien.errors import DataError
 from mien.expressions import FERPLUS_VOTES
@@ -30,16 +30,8 @@ _BY_ROW = ("fer2013-csv", "parquet", "mien-csv", "mien-folders")
 
 def recognise(path: Path) -> str | None:
     """Whether the first line names the columns."""
-    if path.suffix.lower() != ".csv" or not path.is_file():
-        return None
-    try:
-        with path.open("rb") as stream:
-            line = stream.readline(1000)
-    except OSError:
-        return None
-    names = {name.strip() for name in line.removeprefix(codecs.BOM_UTF8).lower().split(b",")}
-    known = {name.encode() for name in _KNOWN} <= names
-    return "it has the columns Usage, Image name and FER+'s ten votes" if known else None
+    names = column_names(path) or set()
+    return "it has the columns Usage, Image name and FER+'s ten votes" if names.issuperset(_KNOWN) else None
 
 
 def read(path: Path, size: int | None, faults: Faults) -> Reading:
