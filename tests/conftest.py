@@ -14,6 +14,7 @@ from hypothesis import settings
 from mien import bundle
 from mien.data import FaceSet, Provenance, open_faces
 from mien.expressions import FER2013, FERPLUS
+from tests_support import card, network
 
 # Two cores are shared with whatever else runs: an example that takes long is not a failure.
 settings.register_profile("mien", deadline=None, derandomize=True)
@@ -81,114 +82,16 @@ def tiny_faces() -> FaceSet:
     )
 
 
-TOY_TEMPERATURE = {"fer2013": 1.5, "ferplus": 0.8}
-
-
 @pytest.fixture(scope="session")
 def toy_network() -> bytes:
-    """A real ONNX network with a bundle's input and outputs, and fixed weights; it knows nothing about faces.
-
-    uint8 (N, 48, 48) → one 8×8 convolution with stride 8 → (N, 5, 6, 6) maps → mean → a linear head per vocabulary.
-    """
-    from onnx import TensorProto, checker, helper, numpy_helper
-
-    rng = np.random.default_rng(3)
-    constants: dict[str, np.ndarray] = {
-        "one": np.array([1], np.int64),
-        "full": np.array(255, np.float32),
-        "filters": rng.normal(0, 0.3, (5, 1, 8, 8)).astype(np.float32),
-    }
-    node = helper.make_node
-    nodes = [
-        node("Cast", ["faces"], ["float"], to=TensorProto.FLOAT),
-        node("Div", ["float", "full"], ["scaled"]),
-        node("Unsqueeze", ["scaled", "one"], ["image"]),
-        node("Conv", ["image", "filters"], ["convolved"], strides=[8, 8]),
-        node("Relu", ["convolved"], ["maps"]),
-        node("GlobalAveragePool", ["maps"], ["pooled"]),
-        node("Flatten", ["pooled"], ["features"]),
-    ]
-    outputs = {"features": ["n", 5]}
-    for vocabulary in (FER2013, FERPLUS):
-        v, labels = vocabulary.name, len(vocabulary)
-        weight = rng.normal(0, 1.5, (labels, 5)).astype(np.float32)
-        constants |= {
-            f"{v}_weight": weight,
-            f"{v}_filters": weight[:, :, None, None],
-            f"{v}_bias": rng.normal(0, 0.2, labels).astype(np.float32),
-            f"{v}_temperature": np.array(TOY_TEMPERATURE[v], np.float32),
-        }
-        nodes += [
-            node("Gemm", ["features", f"{v}_weight", f"{v}_bias"], [f"{v}_logits"], transB=1),
-            node("Div", [f"{v}_logits", f"{v}_temperature"], [f"{v}_calibrated"]),
-            node("Softmax", [f"{v}_calibrated"], [f"{v}_probabilities"], axis=1),
-            node("Conv", ["maps", f"{v}_filters", f"{v}_bias"], [f"{v}_evidence"]),
-        ]
-        outputs |= {
-            f"{v}_logits": ["n", labels],
-            f"{v}_probabilities": ["n", labels],
-            f"{v}_evidence": ["n", labels, 6, 6],
-        }
-    graph = helper.make_graph(
-        nodes,
-        "toy",
-        [helper.make_tensor_value_info("faces", TensorProto.UINT8, ["n", 48, 48])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    checker.check_model(model)
-    return model.SerializeToString()
+    """``tests_support.network`` with FER2013's and FER+'s heads: 48×48 faces, logits and evidence."""
+    return network({v.name: v.labels for v in (FER2013, FERPLUS)})
 
 
 @pytest.fixture
 def toy_card() -> dict[str, Any]:
     """What ``bundle.save`` takes besides the network, for ``toy_network``."""
-    frame = {"anchor": "box", "dx": 0.0, "dy": 0.05, "side": 1.1}
-    names = [f"{v}_{kind}" for v in ("fer2013", "ferplus") for kind in ("logits", "probabilities", "evidence")]
-    return {
-        "name": "toy",
-        "description": "Fixed random weights, for tests.",
-        "licence": "Apache-2.0",
-        "created": "2025-01-01",
-        "parameters": 0,
-        "input": {"size": 48},
-        "vocabularies": {v.name: list(v.labels) for v in (FER2013, FERPLUS)},
-        "outputs": [*names, "features"],
-        "crop": {"haar": frame, "yunet": frame},
-        "training": {
-            "data": "none",
-            "sha256": "0" * 64,
-            "n": 0,
-            "recipe": "",
-            "seed": 0,
-            "epochs": 0,
-            "hardware": "none",
-            "seconds": 0.0,
-            "commit": "",
-        },
-        "calibration": {
-            "fitted_on": "nothing",
-            "n": 0,
-            "temperature": TOY_TEMPERATURE,
-            "expected_error": {"fer2013": 0.0, "ferplus": 0.0},
-            "uncertain_below": 0.4,
-            "accuracy_when_certain": 0.5,
-            "share_certain": 0.5,
-        },
-        "scores": [
-            {
-                "data": "none",
-                "part": "PublicTest",
-                "protocol": "fer2013: every face",
-                "value": 0.14,
-                "low": 0.1,
-                "high": 0.2,
-                "n": 100,
-            }
-        ],
-        "parity": 0.0,
-    }
+    return card({v.name: v.labels for v in (FER2013, FERPLUS)})
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ import pytest
 from mien import bundle
 from mien.bundle import Bundle, available, find, read_card, save
 from mien.errors import BundleError
-from mien.expressions import FER2013, FERPLUS
+from mien.expressions import FER2013, FER_TINY, FERPLUS, VALENCE
 from mien.files import sha256
+from tests_support import MOODS, card, network, toy
 
 FACES = np.random.default_rng(0).integers(0, 256, (5, 48, 48), dtype=np.uint8)
 FACES[1] //= 4
@@ -71,6 +72,31 @@ def test_a_score_is_found_by_part_and_vocabulary(toy_bundle: Path) -> None:
     assert card.score("PrivateTest", "fer2013") is None
 
 
+def test_a_score_is_not_taken_for_that_of_a_vocabulary_whose_name_it_begins_with(tmp_path: Path) -> None:
+    """``fer``, ``fer-tiny`` and ``fer of my own`` are three; and what is not an accuracy is none."""
+    own = {"fer": ("a", "b"), FER_TINY.name: FER_TINY.labels, "fer of my own": ("a", "b")}
+    body = card(own)
+    (score,) = body["scores"]
+    body["scores"] = [
+        {**score, "protocol": protocol, "value": value, "metric": metric}
+        for protocol, value, metric in (
+            ("fern labels, every face", 0.8, "accuracy"),
+            ("fer of my own labels, every face", 0.3, "accuracy"),
+            ("fer-tiny labels, every face", 0.2, "accuracy"),
+            ("fer labels, every face", 0.9, "macro F1"),
+            ("fer labels, every face", 0.1, "accuracy"),
+        )
+    ]
+    saved = save(tmp_path / "toy", network(own), body)
+    found = {name: saved.score("PublicTest", name) for name in (*own, "fer of")}
+    assert {k: v and v.value for k, v in found.items()} == {
+        "fer": 0.1,
+        "fer-tiny": 0.2,
+        "fer of my own": 0.3,
+        "fer of": None,
+    }
+
+
 def test_an_existing_folder_is_not_overwritten(toy_bundle: Path, toy_network: bytes, toy_card: dict[str, Any]) -> None:
     before = (toy_bundle / "card.json").read_bytes()
     with pytest.raises(BundleError, match="toy exists already"):
@@ -86,6 +112,7 @@ def test_an_existing_folder_is_not_overwritten(toy_bundle: Path, toy_network: by
         {"input": {"size": 0}},
         {"format": 2},
         {"vocabularies": {"fer2013": ["happy"]}},
+        {"vocabularies": {}},
         {"outputs": ["features"]},
     ],
 )
@@ -116,6 +143,35 @@ def test_scores_are_those_of_the_network(toy_bundle: Path) -> None:
         assert found[f"{v}_probabilities"] == pytest.approx(softmax(found[f"{v}_logits"] / temperature), abs=1e-5)
         assert found[f"{v}_evidence"].mean(axis=(2, 3)) == pytest.approx(found[f"{v}_logits"], abs=1e-4)
     assert np.ptp(found["fer2013_probabilities"], axis=0).max() > 0.01  # the faces matter
+
+
+@pytest.mark.parametrize(
+    ("vocabularies", "size", "only_probabilities"),
+    [
+        ({"valence": VALENCE.labels}, 48, True),
+        ({"fer-tiny": FER_TINY.labels}, 32, False),
+        ({"moods": MOODS, "ferplus": FERPLUS.labels}, 96, False),
+        ({"moods": MOODS, "fer2013": FER2013.labels}, 48, True),
+    ],
+    ids=["probabilities only", "32×32", "96×96 with votes", "two classifiers"],
+)
+def test_a_bundle_answers_in_any_vocabulary(
+    tmp_path: Path, vocabularies: dict[str, tuple[str, ...]], size: int, only_probabilities: bool
+) -> None:
+    loaded = Bundle(toy(tmp_path / "toy", vocabularies, size, only_probabilities))
+    assert loaded.card.primary == next(iter(vocabularies)) and list(loaded.card.vocabularies) == list(vocabularies)
+    faces = np.random.default_rng(1).integers(0, 256, (4, size, size), dtype=np.uint8)
+    found = loaded.score(faces, loaded.card.outputs)
+    for name, labels in vocabularies.items():
+        assert loaded.card.vocabularies[name] == list(labels)
+        assert found[f"{name}_probabilities"].shape == (4, len(labels))
+        assert found[f"{name}_probabilities"].sum(axis=1) == pytest.approx(np.ones(4), abs=1e-5)
+        assert (f"{name}_evidence" in found) is not only_probabilities
+    if only_probabilities:
+        with pytest.raises(
+            BundleError, match=f"the output 'features' of toy; expected one of {name}|{loaded.card.primary}_"
+        ):
+            loaded.score(faces, ["features"])
 
 
 def test_only_the_outputs_that_were_asked_for_come_back(toy_bundle: Path) -> None:
@@ -190,10 +246,67 @@ def test_a_bundle_for_other_labels_is_refused_with_both_sets(toy_bundle: Path, l
     assert f"expected {', '.join(FER2013.labels)}" in str(caught.value)
 
 
-def test_a_vocabulary_that_mien_does_not_know_is_refused(toy_bundle: Path) -> None:
-    rewrite_card(toy_bundle, lambda card: {**card, "vocabularies": {**card["vocabularies"], "rafdb": ["happy"]}})
-    with pytest.raises(BundleError, match=r"label set 'rafdb'.*one of fer2013, ferplus"):
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("moods", ["happy"]),
+        ("moods", []),
+        ("moods", ["a", "b", "a"]),
+        ("moods", ["a", " "]),
+        ("moods", ["a", "\ud83d"]),  # half of a character, which no file can hold
+        (" ", ["a", "b"]),
+    ],
+    ids=["one", "none", "twice", "empty", "half", "no name"],
+)
+def test_labels_that_no_answer_can_be_given_in_are_refused(toy_bundle: Path, name: str, labels: list[str]) -> None:
+    outputs = ["ferplus_probabilities", "fer2013_probabilities", f"{name}_probabilities"]
+    rewrite_card(
+        toy_bundle,
+        lambda card: {**card, "vocabularies": {**card["vocabularies"], name: labels}, "outputs": outputs},
+    )
+    with pytest.raises(BundleError, match=f"label set '{name}'.*expected a name, and two or more labels that differ"):
         Bundle(toy_bundle)
+
+
+@pytest.mark.parametrize("only_probabilities", [False, True])
+def test_a_network_that_does_not_fit_its_card_is_refused_when_it_is_loaded(
+    tmp_path: Path, only_probabilities: bool
+) -> None:
+    """The hash is right: a card was written for another network."""
+    options = (48, only_probabilities)
+    save(tmp_path / "labels", network({"moods": MOODS}, *options), card({"moods": ("good", "bad")}, *options))
+    with pytest.raises(BundleError, match=r"moods_probabilities has the shape \(n, 5\); expected \(n, 2\).* good, bad"):
+        _ = Bundle(tmp_path / "labels").session
+    save(tmp_path / "size", network({"moods": MOODS}, *options), card({"moods": MOODS}, 64, only_probabilities))
+    with pytest.raises(BundleError, match=r"takes faces: .*48, 48\]; expected faces: .*64, 64\]"):
+        _ = Bundle(tmp_path / "size").session
+
+
+@pytest.mark.parametrize("shape", [("n", "k"), (None, None), None], ids=["named", "open", "none"])
+def test_a_shape_that_the_network_leaves_open_is_compared_when_faces_are_scored(
+    tmp_path: Path, shape: tuple[str | None, ...] | None
+) -> None:
+    import onnx
+
+    model = onnx.load_from_string(network({"moods": MOODS}, only_probabilities=True))
+    node, name = onnx.helper.make_node, "moods_probabilities"
+    # A selection, of classes or, where not even the number of axes is known, of axes: it is made when faces come.
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones(5 if shape else 2, bool), "every"))
+    model.graph.node[-1].output[1] = "inner"
+    if shape:
+        model.graph.node.append(node("Compress", ["inner", "every"], [name], axis=1))
+    else:
+        model.graph.node.append(node("Shape", ["inner"], ["lengths"]))
+        model.graph.node.append(node("Compress", ["lengths", "every"], ["axes"], axis=0))
+        model.graph.node.append(node("Reshape", ["inner", "axes"], [name]))
+    del model.graph.output[:]
+    model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
+    for folder, labels in (("right", MOODS), ("wrong", MOODS[:2])):
+        save(tmp_path / folder, model.SerializeToString(), card({"moods": labels}, only_probabilities=True))
+    found = Bundle(tmp_path / "right").score(FACES, [name])
+    assert found[name].shape == (5, 5)
+    with pytest.raises(BundleError, match=r"has the shape \(5, 5\); expected \(n, 2\)"):
+        Bundle(tmp_path / "wrong").score(FACES, [name])
 
 
 @pytest.mark.parametrize(
@@ -218,8 +331,11 @@ def test_a_vocabulary_that_mien_does_not_know_is_refused(toy_bundle: Path) -> No
         (lambda card: {**card, "scores": [{**card["scores"][0], "n": 1.5}]}, r"scores\.0\.n is 1\.5, not int"),
         (lambda card: {**card, "scores": {}}, r"scores is \{\}"),
         (lambda card: {**card, "training": []}, r"training is \[\], not an object"),
-        (lambda card: {**card, "outputs": [o for o in card["outputs"] if o != "ferplus_logits"]}, "no ferplus_logits"),
-        (lambda card: {**card, "vocabularies": {"ferplus": card["vocabularies"]["ferplus"]}}, "no fer2013 vocabulary"),
+        (
+            lambda card: {**card, "outputs": [o for o in card["outputs"] if o != "ferplus_probabilities"]},
+            "no ferplus_probabilities",
+        ),
+        (lambda card: {**card, "vocabularies": {}}, r"vocabularies is \{\}, not at least one"),
     ],
     ids=[
         "no calibration",
@@ -320,5 +436,17 @@ def test_a_bundle_of_the_package_comes_before_one_of_the_same_name_in_the_cache(
 
 def test_every_bundle_that_ships_is_whole() -> None:
     folders = [folder for folder in available().values() if folder.parent.name == "weights"]
+    assert folders
     for folder in folders:
-        assert Bundle(folder).card.name == folder.name
+        card = Bundle(folder).card
+        assert card.name == folder.name and card.training.caveats() == []
+
+
+def test_what_is_wrong_with_a_training_is_said_in_sentences(tmp_path: Path) -> None:
+    body = card({"moods": MOODS})
+    body["training"] |= {"leaked": "copies on both sides", "shortened": "2 of 100 epochs"}
+    training = save(tmp_path / "toy", network({"moods": MOODS}), body).training
+    assert training.shortened == "2 of 100 epochs"
+    leaked, shortened = training.caveats()
+    assert leaked == "this model was trained on a leaked split (copies on both sides): its scores are worth nothing"
+    assert shortened.startswith("this model was trained in a shortened run (2 of 100 epochs)")

@@ -37,7 +37,7 @@ class Bundle:
         threads: Threads of ONNX Runtime; 0 lets it choose.
 
     Raises:
-        BundleError: A file is missing or damaged, the hash does not match, or the labels are not mien's.
+        BundleError: A file is missing or damaged, the hash does not match, or the card is not one of a model.
     """
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
@@ -86,22 +86,49 @@ class Bundle:
                 "an ONNX network",
                 "Install the bundle again.",
             ) from error
-        missing = set(self.card.outputs) - {o.name for o in session.get_outputs()}
+        self._check(session)
+        return session
+
+    def _check(self, session: onnxruntime.InferenceSession) -> None:
+        """Refuse a network whose input or outputs are not what its card says."""
+        path, side = self.folder / "model.onnx", self.card.input.size
+        inputs = [(i.name, i.type, *(s for s in i.shape[1:] if isinstance(s, int))) for i in session.get_inputs()]
+        if inputs != [("faces", "tensor(uint8)", side, side)]:
+            raise BundleError(
+                f"{path} takes {', '.join(f'{i.name}: {i.type} {i.shape}' for i in session.get_inputs())}",
+                f"faces: tensor(uint8) ['n', {side}, {side}], as its card says",
+                "Export the bundle again.",
+            )
+        shapes = {o.name: list(o.shape) for o in session.get_outputs()}
+        missing = set(self.card.outputs) - set(shapes)
         if missing:
             raise BundleError(
-                f"{self.folder / 'model.onnx'} lacks the outputs {', '.join(sorted(missing))}",
+                f"{path} lacks the outputs {', '.join(sorted(missing))}",
                 "all outputs its card names",
                 "Export the bundle again.",
             )
-        return session
+        for vocabulary, labels in self.card.vocabularies.items():
+            name = f"{vocabulary}_probabilities"
+            # A shape that the file leaves open is empty, and an open length no number: ``score`` looks at what comes.
+            fits = len(shapes[name]) == 2 and (shapes[name][1] == len(labels) or not isinstance(shapes[name][1], int))
+            if shapes[name] and not fits:
+                raise self._misfit(name, shapes[name], labels)
+
+    def _misfit(self, name: str, shape: Sequence[object], labels: Sequence[str]) -> BundleError:
+        return BundleError(
+            f"{self.folder / 'model.onnx'}: {name} has the shape ({', '.join(map(str, shape))})",
+            f"(n, {len(labels)}), for the labels {', '.join(labels)}",
+            "Export the bundle again.",
+        )
 
     def score(self, faces: np.ndarray, outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """Score faces as one batch.
 
         Args:
             faces: (N, size, size) uint8 gray, cut by ``mien.faces``.
-            outputs: Names from ``card.outputs``: ``fer2013_probabilities``, ``fer2013_logits``,
-                ``fer2013_evidence``, the same three for ``ferplus``, and ``features``.
+            outputs: Names from ``card.outputs``: of each vocabulary, such as ``fer2013``, ``fer2013_probabilities``;
+                and where the model has them ``fer2013_logits``, ``fer2013_evidence`` and ``features``. A support
+                vector machine has neither logits nor evidence.
 
         Returns:
             By name, float32 arrays whose first axis is N: logits and probabilities (N, labels), evidence
@@ -124,14 +151,20 @@ class Bundle:
             )
         if not len(faces):
             raise BundleError("no faces to score", "at least one")
-        return dict(zip(outputs, self.session.run(list(outputs), {"faces": faces}), strict=True))
+        found = dict(zip(outputs, self.session.run(list(outputs), {"faces": faces}), strict=True))
+        for vocabulary, labels in self.card.vocabularies.items():
+            name = f"{vocabulary}_probabilities"
+            if name in found and np.shape(found[name]) != (len(faces), len(labels)):
+                raise self._misfit(name, np.shape(found[name]), labels)
+        return found
 
 
 def read_card(folder: Path) -> Card:
     """Read and validate a card, without touching the network.
 
     Raises:
-        BundleError: Not a bundle, a damaged card, or labels that this version of mien does not know.
+        BundleError: Not a bundle, a damaged card, other labels than mien's under a name that mien knows, labels that
+            cannot be told apart, or a vocabulary without probabilities.
     """
     path = folder / "card.json"
     if not path.is_file() or not (folder / "model.onnx").is_file():
@@ -149,26 +182,37 @@ def read_card(folder: Path) -> Card:
             "Install the bundle again, or export it with this version of mien.",
         ) from error
     for name, labels in card.vocabularies.items():
-        known = VOCABULARIES.get(name)
-        if known is None or tuple(labels) != known.labels:
+        _check_labels(path, name, labels)
+        if f"{name}_probabilities" not in card.outputs:
             raise BundleError(
-                f"{path}: the bundle answers in the label set {name!r} ({', '.join(labels)})",
-                f"{', '.join(known.labels)}" if known else f"one of {', '.join(VOCABULARIES)}",
-                "Use a bundle made for these labels.",
+                f"{path}: no {name}_probabilities among the outputs",
+                "probabilities for each vocabulary",
+                "Export the bundle again.",
             )
-    missing = [
-        n
-        for v in VOCABULARIES
-        for n in (f"{v}_probabilities", f"{v}_logits")
-        if v in card.vocabularies and n not in card.outputs
-    ]
-    if "fer2013" not in card.vocabularies or missing:
-        raise BundleError(
-            f"{path}: no {missing[0] if missing else 'fer2013 vocabulary'}",
-            "probabilities and logits for each vocabulary, fer2013 among them",
-            "Export the bundle again.",
-        )
     return card
+
+
+def _check_labels(path: Path, name: str, labels: list[str]) -> None:
+    """Refuse a label set that no answer can be given in; one whose name mien does not know is the user's own."""
+    known = VOCABULARIES.get(name)
+    if known is not None and tuple(labels) != known.labels:
+        expected = ", ".join(known.labels)
+    elif not name.strip() or len(labels) < 2 or len(set(labels)) < len(labels) or not all(map(_is_label, labels)):
+        expected = "a name, and two or more labels that differ and are not empty"
+    else:
+        return
+    raise BundleError(
+        f"{path}: the bundle answers in the label set {name!r} ({', '.join(labels)})".encode(errors="replace").decode(),
+        expected,
+        "Use a bundle made for these labels." if known else "Export the bundle again.",
+    )
+
+
+def _is_label(text: str) -> bool:
+    try:
+        return bool(text.strip() and text.encode())
+    except UnicodeEncodeError:  # half a surrogate pair, which no result file can hold
+        return False
 
 
 def save(folder: Path, network: bytes, card: dict[str, Any]) -> Card:

@@ -72,7 +72,7 @@ class ScoreCard:
     Attributes:
         data: Source file.
         part: Part of the split, such as ``public_test``.
-        protocol: Which labels, and which faces are counted; begins with the vocabulary.
+        protocol: Which labels, and which faces are counted; begins with the vocabulary's name and a space.
         value: The score.
         low: Lower end of the 95% interval.
         high: Upper end.
@@ -99,9 +99,10 @@ class Calibration:
     Attributes:
         fitted_on: Part of the split.
         n: Its faces.
-        temperature: By vocabulary; it is inside the network: probabilities are softmax(logits / temperature).
-        expected_error: Expected calibration error after the temperature, 15 bins of equal width, by vocabulary.
-        uncertain_below: FER2013 confidence under which mien says that it is uncertain.
+        temperature: By vocabulary; it is inside the network: probabilities are softmax(logits / temperature). A
+            vocabulary without logits has none.
+        expected_error: Expected calibration error of the probabilities, 15 bins of equal width, by vocabulary.
+        uncertain_below: Confidence in the primary vocabulary under which mien says that it is uncertain.
         accuracy_when_certain: Share right among the faces at or above that confidence.
         share_certain: Share of faces at or above it.
     """
@@ -132,6 +133,8 @@ class TrainingCard:
         excluded: Reason → rows left out.
         split: What kind of split.
         leaked: Why the scores are worth nothing; empty where nothing is wrong with the split.
+        shortened: Why the training was shorter than its recipe says, such as ``2 of 100 epochs``; empty where it was
+            run in full.
     """
 
     data: str
@@ -146,6 +149,16 @@ class TrainingCard:
     excluded: dict[str, int] = field(default_factory=dict)
     split: str = ""
     leaked: str = ""
+    shortened: str = ""
+
+    def caveats(self) -> list[str]:
+        """A sentence for each thing that a user of the model should know before its answers are believed."""
+        found = []
+        if self.leaked:
+            found.append(f"this model was trained on a leaked split ({self.leaked}): its scores are worth nothing")
+        if self.shortened:
+            found.append(f"this model was trained in a shortened run ({self.shortened}): its recipe may give better")
+        return found
 
 
 @dataclass(frozen=True)
@@ -160,8 +173,10 @@ class Card:
         sha256: Of model.onnx.
         parameters: Number of weights.
         input: What the network takes.
-        vocabularies: By name, labels in the order of the outputs.
-        outputs: Names that can be asked for.
+        vocabularies: By name, labels in the order of the outputs. The first is the primary one: what an answer, its
+            confidence and its certainty are about.
+        outputs: Names that can be asked for: ``NAME_probabilities`` for each vocabulary, and where the model has them
+            ``NAME_logits``, ``NAME_evidence`` and ``features``.
         crop: By detector, where the network's frame lies relative to the detector's box.
         training: Where the weights came from.
         calibration: How far the probabilities can be believed.
@@ -191,10 +206,28 @@ class Card:
             raise ValueError(f"format is {self.format}, not {FORMAT}")
         if not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ValueError(f"sha256 is {self.sha256!r}, not 64 hexadecimal digits")
+        if not self.vocabularies:
+            raise ValueError("vocabularies is {}, not at least one")
+
+    @property
+    def primary(self) -> str:
+        """Name of the vocabulary that an answer is given in."""
+        return next(iter(self.vocabularies))
 
     def score(self, part: str, vocabulary: str) -> ScoreCard | None:
         """The accuracy on a part under a vocabulary's labels, if the card has it."""
-        return next((s for s in self.scores if s.part == part and s.protocol.startswith(vocabulary)), None)
+        return next(
+            (
+                s
+                for s in self.scores
+                if s.part == part and s.metric == "accuracy" and self._counted(s.protocol) == vocabulary
+            ),
+            None,
+        )
+
+    def _counted(self, protocol: str) -> str | None:
+        """The vocabulary of a protocol; the longest name that fits, for a name may begin with another and a space."""
+        return max((v for v in self.vocabularies if protocol.startswith(f"{v} ")), key=len, default=None)
 
     def to_json(self) -> str:
         """The card as indented JSON; ValueError if a number is not finite."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-# The columns of every table mien writes, in order, and their types, whatever the file format.
-COLUMN_TYPES: dict[str, type] = {
+# What every table says of an image, a face and its answer.
+_LEADING: dict[str, type] = {
     "source": str,
     "status": str,
     "error": str,
@@ -31,12 +32,33 @@ COLUMN_TYPES: dict[str, type] = {
     "expression": str,
     "confidence": float,
     "certain": bool,
-    **{f"p_{label}": float for label in FER2013.labels},
-    "ferplus_expression": str,
-    **{f"ferplus_{label}": float for label in FERPLUS.labels},
-    "detector": str,
-    "model": str,
 }
+
+
+def columns(vocabularies: Mapping[str, Sequence[str]]) -> dict[str, type]:
+    """The columns of the tables that mien writes with a model, in order, and their types, whatever the file format.
+
+    Args:
+        vocabularies: Those of the model, as on its card: name → labels, the primary one first.
+
+    Returns:
+        Column → ``str``, ``int``, ``float`` or ``bool``. The probability of a label of the primary vocabulary is
+        ``p_LABEL``. FER+ columns follow for a model with a FER+ head beside the primary one; for a FER2013 model
+        always, so that the tables of all such models are alike.
+    """
+    primary = next(iter(vocabularies))
+    voted = primary == FER2013.name or (primary != FERPLUS.name and FERPLUS.name in vocabularies)
+    return {
+        **_LEADING,
+        **{f"p_{label}": float for label in vocabularies[primary]},
+        **({"ferplus_expression": str, **{f"ferplus_{label}": float for label in FERPLUS.labels}} if voted else {}),
+        "detector": str,
+        "model": str,
+    }
+
+
+# Those of every FER2013 model.
+COLUMN_TYPES: dict[str, type] = columns({FER2013.name: FER2013.labels})
 COLUMNS: tuple[str, ...] = tuple(COLUMN_TYPES)
 
 
@@ -48,11 +70,13 @@ class Face:
         box: Detector's box ``xyxy`` in pixels of the upright image: x1, y1, x2, y2.
         detection_score: The detector's own score; larger is surer, scales differ between detectors. None where there
             was no detection (``detector="none"``).
-        expression: FER2013 label with the largest probability.
+        expression: Label of the model's primary vocabulary (FER2013's seven labels with the model that ships) with
+            the largest probability.
         confidence: That probability, calibrated on held-out faces.
         certain: False where the confidence is under the model's threshold: treat the answer as "uncertain".
-        probabilities: FER2013 label → calibrated probability; sums to 1.
-        ferplus: FER+ label → calibrated probability; sums to 1. Empty for a model without FER+ outputs.
+        probabilities: Label of the primary vocabulary → calibrated probability; sums to 1.
+        ferplus: FER+ label → calibrated probability; sums to 1. Empty for a model without FER+ outputs beside those
+            of its primary vocabulary.
     """
 
     box: tuple[float, float, float, float]
@@ -81,6 +105,7 @@ class ImageResult:
         model: Name of the bundle that scored them.
         faces: Left to right by box; empty where there is none.
         error: Why the image could not be read; None where it could.
+        columns: Names of the columns of its rows, as ``columns`` gives them for the model.
     """
 
     source: str
@@ -90,6 +115,7 @@ class ImageResult:
     model: str
     faces: list[Face] = field(default_factory=list)
     error: str | None = None
+    columns: tuple[str, ...] = field(default=COLUMNS, repr=False)
 
     @property
     def status(self) -> str:
@@ -97,8 +123,12 @@ class ImageResult:
         return "error" if self.error else "ok" if self.faces else "no face"
 
     def rows(self) -> list[Row]:
-        """One row per face, or one that says why there is none; keys are COLUMNS."""
-        base: Row = dict.fromkeys(COLUMNS)
+        """One row per face, or one that says why there is none; keys are ``columns``.
+
+        Raises:
+            ValueError: A face has probabilities of labels that are not among ``columns``.
+        """
+        base: Row = dict.fromkeys(self.columns)
         base |= {
             "source": self.source,
             "status": self.status,
@@ -112,23 +142,27 @@ class ImageResult:
         rows = []
         for i, face in enumerate(self.faces):
             x1, y1, x2, y2 = (round(v, 1) for v in face.box)
-            rows.append(
-                {
-                    **base,
-                    "face": i,
-                    "x1": x1,
-                    "y1": y1,
-                    "x2": x2,
-                    "y2": y2,
-                    "detection_score": None if face.detection_score is None else round(face.detection_score, 4),
-                    "expression": face.expression,
-                    "confidence": face.confidence,
-                    "certain": face.certain,
-                    **{f"p_{k}": v for k, v in face.probabilities.items()},
+            row = {
+                **base,
+                "face": i,
+                "x1": x1,
+                "y1": y1,
+                "x2": x2,
+                "y2": y2,
+                "detection_score": None if face.detection_score is None else round(face.detection_score, 4),
+                "expression": face.expression,
+                "confidence": face.confidence,
+                "certain": face.certain,
+                **{f"p_{k}": v for k, v in face.probabilities.items()},
+            }
+            if face.ferplus:
+                row |= {
                     "ferplus_expression": face.ferplus_expression,
                     **{f"ferplus_{k}": v for k, v in face.ferplus.items()},
                 }
-            )
+            if len(row) > len(base):
+                raise ValueError(f"{', '.join(k for k in row if k not in base)}: not among the columns of {self.model}")
+            rows.append(row)
         return rows or [base]
 
     def to_json(self) -> str:
@@ -137,11 +171,20 @@ class ImageResult:
 
     def to_frame(self) -> pandas.DataFrame:
         """The rows as a pandas frame; needs the ``table`` extra."""
-        return _frame(self.rows())
+        return _frame(self.rows(), self.columns)
 
 
 class Results(list[ImageResult]):
-    """Results of several images, in the order they were given."""
+    """Results of several images, in the order they were given.
+
+    Args:
+        results: The results.
+        columns: Names of the columns of their rows, which an empty list has too.
+    """
+
+    def __init__(self, results: Iterable[ImageResult] = (), columns: Sequence[str] = COLUMNS) -> None:
+        super().__init__(results)
+        self.columns = tuple(columns)
 
     def rows(self) -> list[Row]:
         """All rows."""
@@ -153,12 +196,13 @@ class Results(list[ImageResult]):
 
     def to_frame(self) -> pandas.DataFrame:
         """All rows as a pandas frame; needs the ``table`` extra."""
-        return _frame(self.rows())
+        every = dict.fromkeys(column for result in self for column in result.columns)
+        return _frame(self.rows(), tuple(every) or self.columns)
 
 
-def _frame(rows: list[Row]) -> pandas.DataFrame:
+def _frame(rows: list[Row], columns: tuple[str, ...]) -> pandas.DataFrame:
     try:
         import pandas
     except ImportError:
         raise MissingExtraError("pandas", "table", "to_frame()") from None
-    return pandas.DataFrame(rows, columns=list(COLUMNS))
+    return pandas.DataFrame(rows, columns=list(columns))

@@ -18,8 +18,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from mien.results import COLUMNS
-from tests_support import hear_interrupts, mien
+from mien import bundle
+from mien.cli import analyze
+from mien.expressions import FER_TINY
+from mien.results import COLUMNS, columns
+from tests_support import MOODS, card, hear_interrupts, mien, network, toy
 
 
 @pytest.fixture
@@ -89,23 +92,12 @@ def test_annotated_pictures_keep_their_folders(album: Path, toy_bundle: Path, tm
     assert (before != after).any()
 
 
-def test_a_terminal_gets_a_table(album: Path, toy_bundle: Path) -> None:
+def on_a_terminal(*arguments: object, cwd: Path) -> tuple[int, str]:
+    """Exit status, and what the command shows on a terminal of 140 columns."""
     master, slave = pty.openpty()
     done = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "mien",
-            "analyze",
-            "one.jpg",
-            "deep er",
-            "broken.jpg",
-            "--model",
-            str(toy_bundle),
-            "--detector",
-            "haar",
-        ],
-        cwd=album,
+        [sys.executable, "-m", "mien", *map(str, arguments)],
+        cwd=cwd,
         stdout=slave,
         stderr=subprocess.PIPE,
         env={**os.environ, "COLUMNS": "140", "TERM": "dumb"},
@@ -120,10 +112,95 @@ def test_a_terminal_gets_a_table(album: Path, toy_bundle: Path) -> None:
         if not part:
             break
         text += part
-    assert done.wait(60) == 1
-    shown = text.decode()
+    return done.wait(60), text.decode()
+
+
+def test_a_terminal_gets_a_table(album: Path, toy_bundle: Path) -> None:
+    status, shown = on_a_terminal(
+        "analyze", "one.jpg", "deep er", "broken.jpg", "--model", toy_bundle, "--detector", "haar", cwd=album
+    )
+    assert status == 1
     assert "expression" in shown and "confidence" in shown and "no face" in shown
     assert "one.jpg" in shown and "broken.jpg" in shown and "{" not in shown
+
+
+def test_labels_with_odd_characters_survive_every_format(tmp_path: Path) -> None:
+    """Commas, quotes and other scripts; and a picture that cannot be read has the same columns."""
+    model = toy(tmp_path / "toy", {"moods": MOODS}, 32, only_probabilities=True)
+    cv2.imwrite(str(tmp_path / "a.png"), np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8))
+    outs = {s: tmp_path / f"out.{s}" for s in ("jsonl", "csv", "parquet")}
+    for out in outs.values():
+        done = mien(
+            "analyze", "a.png", "absent.png", "--out", out, "--model", model, "--detector", "none", cwd=tmp_path
+        )
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+    expected = columns({"moods": MOODS})
+    rows = [json.loads(line) for line in outs["jsonl"].read_text(encoding="utf-8").splitlines()]
+    assert [list(row) for row in rows] == [list(expected)] * 2 and rows[0]["expression"] in MOODS
+    assert sum(rows[0][f"p_{label}"] for label in MOODS) == pytest.approx(1, abs=1e-4)
+    assert rows[1]["status"] == "error" and {rows[1][f"p_{label}"] for label in MOODS} == {None}
+    assert pq.read_table(outs["parquet"]).to_pylist() == rows
+    with outs["csv"].open(newline="", encoding="utf-8") as stream:
+        cells = list(csv.DictReader(stream))
+    for label in MOODS:
+        assert float(cells[0][f"p_{label}"]) == rows[0][f"p_{label}"] and cells[1][f"p_{label}"] == ""
+    assert cells[0]["expression"] == rows[0]["expression"]
+    piped = mien("analyze", "a.png", "--model", model, "--detector", "none", cwd=tmp_path).stdout
+    assert json.loads(piped) == rows[0]
+
+
+@pytest.mark.parametrize("certain", [True, False])
+def test_a_terminal_shows_any_label_as_it_is(tmp_path: Path, certain: bool) -> None:
+    """Rich would take ``[red]`` for a colour and ``:+1:`` for a thumb; of two equal ones the other comes next."""
+    labels = (":+1:", "[red]")
+    model = toy(tmp_path / "toy", {"signs": labels}, 32)
+    changed = json.loads((model / "card.json").read_text())
+    changed["calibration"]["uncertain_below"] = 0.0 if certain else 1.1
+    (model / "card.json").write_text(json.dumps(changed))
+    for i in range(6):
+        face = np.random.default_rng(i).integers(0, 30 + 40 * i, (40, 40), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / f"{i}.png"), face)
+    _, shown = on_a_terminal("analyze", "*.png", "--model", model, "--detector", "none", cwd=tmp_path)
+    lines = [line for line in shown.splitlines() if ".png" in line]
+    assert len(lines) == 6
+    assert all(label in line for line in lines for label in labels), shown
+    assert all(("uncertain" in line) is not certain for line in lines)
+
+
+def test_of_two_equally_likely_labels_the_other_comes_next(capsys: pytest.CaptureFixture[str]) -> None:
+    row = dict.fromkeys(columns({"moods": MOODS})) | {
+        "source": "a", "status": "ok", "face": 0, "expression": "[red]", "confidence": 0.5, "certain": True,
+        "x1": 1.0, "y1": 1.0, "x2": 2.0, "y2": 2.0, **{f"p_{label}": 0.0 for label in MOODS},
+        "p_[red]": 0.5, "p_expression": 0.5,
+    }  # fmt: skip
+    for answer, other in (("[red]", "expression"), ("expression", "[red]")):
+        analyze._print_table([row | {"expression": answer}])
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("a ")]
+        assert line.split()[2:] == [answer, "50%", other, "50%", "1,", "1,", "2,", "2"]
+
+
+def test_thirteen_classes_fit_a_terminal(tmp_path: Path) -> None:
+    model = toy(tmp_path / "toy", {"fer-tiny": FER_TINY.labels}, 32)
+    cv2.imwrite(str(tmp_path / "a.png"), np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8))
+    status, shown = on_a_terminal("analyze", "a.png", "--model", model, "--detector", "none", cwd=tmp_path)
+    heading, line = shown.splitlines()[:2]
+    assert status == 0 and "confidence" in heading and len(heading) <= 140
+    assert sum(label in line for label in FER_TINY.labels) >= 2
+
+
+def test_what_is_wrong_with_a_model_s_training_is_said_once(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((30, 50), np.uint8))
+    body = card({"moods": MOODS})
+    said = {}
+    for name, wrong in (("whole", {}), ("short", {"shortened": "2 of 100 epochs"}), ("leaked", {"leaked": "copies"})):
+        body["training"] = {**card({"moods": MOODS})["training"], **wrong}
+        bundle.save(tmp_path / name, network({"moods": MOODS}), body)
+        options = ("--model", tmp_path / name, "--detector", "none", "--out", "x.csv")
+        said[name] = mien("analyze", "a.png", "a.png", *options, cwd=tmp_path).stderr
+    assert "note:" not in said["whole"]
+    assert said["short"].count("this model was trained in a shortened run (2 of 100 epochs)") == 1
+    assert said["leaked"].count("this model was trained on a leaked split (copies)") == 1
+    assert said["short"].count("note:") == said["leaked"].count("note:") == 1
 
 
 def test_none_takes_the_whole_picture(tmp_path: Path, toy_bundle: Path) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from mien.bundle import DEFAULT, Bundle
+from mien.bundle import DEFAULT, Bundle, save
 from mien.cli import models, train
+from mien.expressions import FERPLUS, VALENCE
 from mien.files import cache_folder
+from tests_support import MOODS, card, network
 
 
 def listed() -> list[dict[str, object]]:
@@ -58,6 +60,38 @@ def test_a_model_that_was_trained_on_a_leaked_split_is_marked(
     assert [name for line in lines for name in ("toy", DEFAULT) if line.startswith(name) and "LEAKED" in line] == [
         "toy"
     ]
+
+
+def test_a_model_of_other_labels_is_listed_with_the_score_and_the_name_of_its_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, vocabularies, part in (
+        ("toy-valence", {"valence": VALENCE.labels, "ferplus": FERPLUS.labels}, "validation"),
+        ("toy-moods", {"moods": MOODS}, "session 3"),
+        ("toy-unscored", {"[red]": MOODS}, ""),
+    ):
+        body = card(vocabularies)
+        (score,) = body["scores"]
+        votes = {**score, "protocol": "ferplus majority: single votes dropped", "part": "public_test", "value": 0.62}
+        body["scores"] = [{**score, "part": "train", "value": 0.99}, {**score, "part": part}] if part else []
+        body["scores"] += [votes] if "ferplus" in vocabularies else []
+        body["scores"].sort(key=lambda s: s["part"] == "train")
+        body["training"]["shortened"] = "2 of 100 epochs" if name == "toy-moods" else ""
+        save(cache_folder() / "models" / name, network(vocabularies), body)
+    rows = {str(r["model"]): r for r in listed()}
+    assert [rows[n]["vocabulary"] for n in ("toy-valence", "toy-moods", DEFAULT)] == ["valence", "moods", "fer2013"]
+    assert rows["toy-moods"]["shortened"] == "2 of 100 epochs" and rows[DEFAULT]["shortened"] == ""
+    monkeypatch.setenv("COLUMNS", "200")
+    models._print_table(list(rows.values()))
+    lines = capsys.readouterr().out.splitlines()
+    shown = {line.split()[0]: line for line in lines if " cache " in line or " shipped " in line}
+    assert "valence: 14.0% (10.0% to 20.0%, n = 100, validation)" in shown["toy-valence"]
+    assert "62.0% (10.0% to 20.0%, n = 100)" in shown["toy-valence"]
+    assert "moods: 14.0% (10.0% to 20.0%, n = 100, session 3)" in shown["toy-moods"]
+    assert "[red]: –" in shown["toy-unscored"]
+    assert "fer2013" not in shown[DEFAULT] and "n = 3,584)" in shown[DEFAULT]
+    assert [name for name, line in shown.items() if "SHORTENED" in line] == ["toy-moods"]
+    assert "toy-moods: the run was shortened (2 of 100 epochs)" in lines
 
 
 def test_a_leaked_card_is_told_before_its_scores(toy_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

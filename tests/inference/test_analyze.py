@@ -14,8 +14,10 @@ import pytest
 import mien
 from mien import bundle, faces
 from mien.errors import BundleError, ImageError, MissingExtraError
+from mien.expressions import AFFECTNET, FER2013, FER_TINY, FERPLUS, VALENCE
 from mien.inference.analyze import Analyzer
-from mien.results import COLUMN_TYPES, COLUMNS, Face, ImageResult, Results
+from mien.results import COLUMN_TYPES, COLUMNS, Face, ImageResult, Results, columns
+from tests_support import MOODS, toy
 
 
 @pytest.fixture
@@ -133,6 +135,44 @@ def test_results_become_json_and_frames(analyzer: Analyzer, tmp_path: Path) -> N
     for row in rows:
         for column, value in row.items():
             assert value is None or isinstance(value, COLUMN_TYPES[column]), column
+
+
+@pytest.mark.parametrize(
+    ("vocabularies", "size", "only_probabilities"),
+    [
+        ({"valence": VALENCE.labels}, 48, True),
+        ({"fer-tiny": FER_TINY.labels}, 32, False),
+        ({"affectnet": AFFECTNET.labels, "ferplus": FERPLUS.labels}, 96, True),
+        ({"moods": MOODS, "fer2013": FER2013.labels}, 48, False),
+        ({"ferplus": FERPLUS.labels, "fer2013": FER2013.labels}, 48, False),
+    ],
+    ids=["valence", "fer-tiny", "affectnet with votes", "moods", "ferplus first"],
+)
+def test_a_model_answers_in_its_first_vocabulary(
+    tmp_path: Path, vocabularies: dict[str, tuple[str, ...]], size: int, only_probabilities: bool
+) -> None:
+    folder = toy(tmp_path / "toy", vocabularies, size, only_probabilities)
+    analyzer = Analyzer(folder, "none")
+    (tmp_path / "bad.jpg").write_text("not a picture")
+    gray = np.random.default_rng(2).integers(0, 256, (size, size), dtype=np.uint8)
+    results = analyzer([gray, tmp_path / "bad.jpg"])
+    name, labels = next(iter(vocabularies.items()))
+    outputs = [f"{v}_probabilities" for v in vocabularies]
+    scored = dict(zip(vocabularies, bundle.Bundle(folder).score(gray[None], outputs).values(), strict=True))
+    (face,) = results[0].faces
+    assert list(face.probabilities) == list(labels)
+    np.testing.assert_allclose(list(face.probabilities.values()), scored[name][0], atol=1e-6)
+    assert face.expression == labels[scored[name][0].argmax()] and face.confidence == max(face.probabilities.values())
+    if name != "ferplus" and "ferplus" in vocabularies:
+        assert list(face.ferplus) == list(FERPLUS.labels)
+        np.testing.assert_allclose(list(face.ferplus.values()), scored["ferplus"][0], atol=1e-6)
+    else:
+        assert face.ferplus == {}
+    assert analyzer.columns == columns(vocabularies)
+    assert [list(row) for row in results.rows()] == [list(analyzer.columns)] * 2
+    assert results[1].rows()[0][f"p_{labels[0]}"] is None
+    for frame in (results.to_frame(), analyzer([]).to_frame(), analyzer([tmp_path / "bad.jpg"]).to_frame()):
+        assert list(frame.columns) == list(analyzer.columns)
 
 
 def test_frames_without_pandas_say_what_to_install(analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch) -> None:

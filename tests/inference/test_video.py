@@ -18,8 +18,8 @@ import pytest
 
 from mien.errors import VideoError
 from mien.inference import video
-from mien.inference.video import COLUMN_TYPES, Capture, Frame, Newest, Tally, analyse, mirrored, rows
-from mien.results import COLUMNS, Face, ImageResult
+from mien.inference.video import Capture, Frame, Newest, Tally, analyse, columns, mirrored, rows
+from mien.results import COLUMN_TYPES, COLUMNS, Face, ImageResult
 
 FPS, COUNT = 20, 30
 
@@ -344,7 +344,7 @@ class TestAnalyse:
 def test_rows_say_where_in_the_stream_even_without_a_face() -> None:
     image = np.zeros((4, 6, 3), np.uint8)
     (row,) = rows(Frame(12, 0.48049, image), no_face(image, "camera 0"))
-    assert tuple(row) == tuple(COLUMN_TYPES) == ("frame", "seconds", *COLUMNS)
+    assert tuple(row) == tuple(columns(COLUMN_TYPES)) == ("frame", "seconds", *COLUMNS)
     assert (row["frame"], row["seconds"], row["source"], row["status"]) == (12, 0.48, "camera 0", "no face")
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mien.errors import OutputError
-from mien.expressions import FER2013
+from mien.expressions import FER2013, FER_TINY
+from mien.plots import annotate as room
 from mien.plots.annotate import annotate, write_picture
 from mien.results import Face, ImageResult
 
@@ -49,6 +50,60 @@ def test_bars_do_not_cover_a_neighbour() -> None:
     left, right = face((200, 150, 300, 250)), face((310, 150, 410, 250))
     drawn = annotate(picture, result(left, right))
     assert (drawn[170:230, 320:400] == 128).all()
+
+
+def test_bars_do_not_cover_a_neighbour_s_answer() -> None:
+    """The left face's strip, wide as it is, lies where the right face's bars would go."""
+    picture = np.full((480, 640, 3), 128, np.uint8)
+    left, right = face((100, 170, 150, 320), False), face((380, 120, 630, 320))
+    alone, both = annotate(picture, result(left)), annotate(picture, result(left, right))
+    strip = (slice(146, 169), slice(100, 260))
+    assert (alone[strip] != 128).any(axis=2).all()
+    np.testing.assert_array_equal(both[strip], alone[strip])
+
+
+def drawn_texts(monkeypatch: pytest.MonkeyPatch, labels: tuple[str, ...], width: int = 640) -> list[tuple[str, int]]:
+    """What is written on a picture of a face with these labels, and where each text ends; the first is the answer."""
+    texts: list[tuple[str, int]] = []
+    honest = cv2.putText
+
+    def put(canvas: np.ndarray, text: str, at: tuple[int, int], *style: object) -> np.ndarray:
+        texts.append((text, at[0] + cv2.getTextSize(text, style[0], style[1], style[3])[0][0]))  # type: ignore[call-overload]
+        return honest(canvas, text, at, *style)  # type: ignore[call-overload,no-any-return]
+
+    monkeypatch.setattr(room.cv2, "putText", put)
+    rest = 0.4 / (len(labels) - 1)
+    p = {label: 0.6 if i == 0 else rest - i / 1000 for i, label in enumerate(labels)}
+    annotate(np.full((480, width, 3), 128, np.uint8), result(Face((200, 150, 300, 250), 1.0, labels[0], 0.6, False, p)))
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        (FER_TINY.labels, ["admiration", "amazement", "angry"]),
+        (("negative", "positive"), ["negative", "positive"]),
+        (("très bien 😀", "Übermut", "快乐", "x"), ["tres bien", "Ubermut", "label 3"]),
+        (("печаль", "straße", "a\nb"), ["label 1", "stra?e", "label 3"]),
+        (("😀", "🙂", "🙁", "x"), ["label 1", "label 2", "label 3"]),
+    ],
+    ids=["thirteen", "two", "accents", "scripts", "symbols"],
+)
+def test_any_labels_are_drawn_in_letters_that_can_be_read(
+    monkeypatch: pytest.MonkeyPatch, labels: tuple[str, ...], shown: list[str]
+) -> None:
+    texts = [text for text, _ in drawn_texts(monkeypatch, labels)]
+    assert texts == [f"uncertain: {shown[0]} 60%", *shown]
+
+
+@pytest.mark.parametrize("width", [640, 230])
+def test_a_long_label_is_cut_off_and_its_bars_are_drawn(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    labels = tuple(f"{name} is the name of a class of this user" for name in "abcdefghijklm")
+    answer, *bars = drawn_texts(monkeypatch, labels, width)
+    assert answer[0].startswith("uncertain: a is the") and answer[0].endswith(".. 60%")
+    assert len(bars) == 3 and [text[:4] for text, _ in bars] == ["a is", "b is", "c is"]
+    assert all(text.endswith("..") for text, _ in bars)
+    assert max(end for _, end in (answer, *bars)) <= width
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (20, 3000, 3), (30, 30, 3)])

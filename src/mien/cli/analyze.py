@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -47,32 +48,33 @@ def analyze(
     Prints a table on a terminal and JSON Lines in a pipe. An image without a face has a row that says so; one that
     cannot be read has a row with the error, and makes the exit status 1 at the end.
     """
+    from mien.cli.live import interrupts, note_caveats
     from mien.cli.output import RowWriter
     from mien.inference.analyze import Analyzer
     from mien.inference.find import find_images
-    from mien.results import COLUMN_TYPES
 
     with ExitStack() as stack:
         analyzer = Analyzer(model, detector, threads)
         show: Callable[[list[Row]], None]
         table: list[Row] = []
         if out is not None:
-            show = stack.enter_context(RowWriter(out, COLUMN_TYPES)).write
+            show = stack.enter_context(RowWriter(out, analyzer.columns)).write
         elif sys.stdout.isatty():
             show = table.extend
         else:
             show = _print_json
+        note_caveats(analyzer.card)
         found = list(find_images(paths))
         root = _common_folder([f.path for f in found])
         tally = _Tally(len(found))
-        try:
+        with interrupts(tally.stop):
             for item in _progress(found):
                 result = _one(analyzer, item, annotate and _copy_of(item.path, annotate, root))
                 tally.add(result)
                 show(result.rows())
                 del table[_TABLE_ROWS + 1 :]
-        except KeyboardInterrupt:
-            tally.interrupted = True
+                if tally.interrupted:
+                    break
     if table:
         _print_table(table)
     if tally.interrupted or out is not None or sys.stdout.isatty():
@@ -91,8 +93,12 @@ class _Tally:
 
     total: int
     faces: int = 0
-    interrupted: bool = False
     counts: Counter[str] = field(default_factory=Counter)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def interrupted(self) -> bool:
+        return self.stop.is_set()
 
     def add(self, result: ImageResult) -> None:
         self.counts[result.status] += 1
@@ -189,16 +195,18 @@ def _print_table(rows: list[Row]) -> None:
             )
             table.add_row(escape(row["source"]), "–", text)
             continue
-        ranked = sorted(((v, k[2:]) for k, v in row.items() if k.startswith("p_")), reverse=True)
-        sure = row["expression"] if row["certain"] else f"[yellow]uncertain[/yellow] ({row['expression']}?)"
+        answer = escape(row["expression"])
+        # Not by rank: where two labels are equally likely, the other one comes next.
+        others = ((v, k[2:]) for k, v in row.items() if k.startswith("p_") and k[2:] != row["expression"])
+        value, following = max(others, key=lambda other: other[0])
         table.add_row(
             escape(row["source"]),
             str(row["face"]),
-            sure,
+            answer if row["certain"] else f"[yellow]uncertain[/yellow] ({answer}?)",
             f"{row['confidence']:.0%}",
-            f"{ranked[1][1]} {ranked[1][0]:.0%}",
+            f"{escape(following)} {value:.0%}",
             ", ".join(f"{row[k]:.0f}" for k in ("x1", "y1", "x2", "y2")),
         )
-    Console().print(table)
+    Console(emoji=False).print(table)  # a label may be :+1:
     if len(rows) > _TABLE_ROWS:
         typer.echo(f"… the first {_TABLE_ROWS} rows are shown; write all of them with --out FILE")

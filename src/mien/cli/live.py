@@ -21,6 +21,7 @@ from mien.cli.options import DetectorName, Model, Threads
 from mien.weights import DEFAULT
 
 if TYPE_CHECKING:
+    from mien.card import Card
     from mien.inference.analyze import Analyzer
     from mien.inference.video import Capture, Frame, Newest
     from mien.inference.window import Window
@@ -65,14 +66,15 @@ def live(
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # mien's own message says more than the decoder's
     from mien.cli.output import RowWriter
     from mien.inference.analyze import Analyzer
-    from mien.inference.video import COLUMN_TYPES, Capture
+    from mien.inference.video import Capture, columns
 
     stop = threading.Event()
-    with _interrupts(stop), ExitStack() as stack:
+    with interrupts(stop), ExitStack() as stack:
         capture = stack.enter_context(Capture(source))
         window = None if headless else stack.enter_context(_window(capture.name))
         analyzer = Analyzer(model, detector, threads)
-        write = _nowhere if out is None else stack.enter_context(RowWriter(out, COLUMN_TYPES)).write
+        note_caveats(analyzer.card)
+        write = _nowhere if out is None else stack.enter_context(RowWriter(out, columns(analyzer.columns))).write
         if headless and out is None:
             write = _StandardOutput(stop).write
         show = _Show(
@@ -223,9 +225,16 @@ def _window(name: str) -> Window:
     return Window(f"mien – {Path(name).name}", write_picture)
 
 
+def note_caveats(card: Card) -> None:
+    """Say on standard error what a user of the model should know of its training."""
+    for caveat in card.training.caveats():
+        typer.echo(f"note: {caveat}", err=True)
+
+
 @contextmanager
-def _interrupts(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run between two frames, so that rows stay whole; a second one ends it at once."""
+def interrupts(stop: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set ``stop``, which ends a run between two pictures, so that rows stay whole; a second one
+    ends it at once."""
     if threading.current_thread() is not threading.main_thread():  # Python allows handlers in the main thread only
         yield
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from mien import bundle
 from mien.errors import ImageError
-from mien.expressions import FER2013, FERPLUS
+from mien.expressions import FERPLUS
 from mien.faces import crop, frame_of, to_gray, whole
 from mien.images import read_image
 from mien.inference import detect
 from mien.inference.detect import Detection
-from mien.results import Face, ImageResult, Results
+from mien.results import Face, ImageResult, Results, columns
 
 Picture = str | os.PathLike[str] | bytes | np.ndarray
 ColourOrder = Literal["BGR", "RGB"]
@@ -34,6 +34,12 @@ class Analyzer:
             is the face.
         threads: Threads of ONNX Runtime; 0 lets it choose.
 
+    Attributes:
+        card: What the model says about itself.
+        columns: Columns of the results' rows, in order, and their types.
+        model_name: Name of the bundle.
+        detector_name: Name of the detector in use.
+
     Raises:
         BundleError: The model or the detector is missing or damaged.
         FetchError: The cached detector was altered.
@@ -50,12 +56,15 @@ class Analyzer:
         self._bundle = bundle.Bundle(bundle.find(model), threads)
         self._bundle.prepare()
         self._detector = detect.detector(detector)
-        self.model_name = self._bundle.card.name
+        self.card = self._bundle.card
+        self.columns: dict[str, type] = columns(self.card.vocabularies)
+        self.model_name = self.card.name
         self.detector_name: str = self._detector.name
-        card = self._bundle.card
-        self._has_ferplus = FERPLUS.name in card.vocabularies
-        self._outputs = [f"{v}_probabilities" for v in (FER2013.name, FERPLUS.name) if v in card.vocabularies]
-        self._geometry = card.crop.get(self.detector_name)
+        self._labels = self.card.vocabularies[self.card.primary]
+        self._outputs = [f"{self.card.primary}_probabilities"]
+        if FERPLUS.name in self.card.vocabularies and FERPLUS.name != self.card.primary:
+            self._outputs.append(f"{FERPLUS.name}_probabilities")
+        self._geometry = self.card.crop.get(self.detector_name)
 
     @overload
     def __call__(self, pictures: Picture, colour_order: ColourOrder = ...) -> ImageResult: ...
@@ -77,7 +86,7 @@ class Analyzer:
             ImageError: The one picture cannot be read. In a list it becomes a result with ``error`` set instead.
         """
         if isinstance(pictures, list | tuple):
-            return Results(self.stream(pictures, colour_order))
+            return Results(self.stream(pictures, colour_order), tuple(self.columns))
         return self._analyse(pictures, 0, colour_order)
 
     def stream(self, pictures: Iterable[Picture], colour_order: ColourOrder = "BGR") -> Iterator[ImageResult]:
@@ -93,7 +102,7 @@ class Analyzer:
 
     def failure(self, source: str, error: str) -> ImageResult:
         """The result of an image that could not be read."""
-        return ImageResult(source, 0, 0, self.detector_name, self.model_name, error=error)
+        return self._result(source, (0, 0), error=error)
 
     def frame(self, bgr: np.ndarray, source: str) -> ImageResult:
         """Analyse one picture in memory.
@@ -109,19 +118,27 @@ class Analyzer:
         faces: list[Face] = []
         for at in range(0, len(detections), _BATCH):
             faces += self._score(gray, detections[at : at + _BATCH])
-        return ImageResult(source, gray.shape[1], gray.shape[0], self.detector_name, self.model_name, faces)
+        return self._result(source, (gray.shape[1], gray.shape[0]), faces)
+
+    def _result(
+        self, source: str, size_wh: tuple[int, int], faces: Sequence[Face] = (), error: str | None = None
+    ) -> ImageResult:
+        return ImageResult(
+            source, *size_wh, self.detector_name, self.model_name, list(faces), error, columns=tuple(self.columns)
+        )
 
     def _score(self, gray: np.ndarray, detections: list[Detection]) -> list[Face]:
-        size = self._bundle.card.input.size
+        size = self.card.input.size
         if self._geometry is None:
             crops = [whole(gray, size) for _ in detections]
         else:
             crops = [crop(gray, frame_of(d.box, d.landmarks, self._geometry), size) for d in detections]
         scores = self._bundle.score(np.stack(crops), self._outputs)
-        threshold = self._bundle.card.calibration.uncertain_below
+        threshold = self.card.calibration.uncertain_below
+        voted = scores[self._outputs[1]] if len(self._outputs) > 1 else None
         faces = []
         for i, found in enumerate(detections):
-            probabilities = _by_label(FER2013.labels, scores["fer2013_probabilities"][i])
+            probabilities = _by_label(self._labels, scores[self._outputs[0]][i])
             best = max(probabilities, key=probabilities.__getitem__)
             x1, y1, x2, y2 = (float(v) for v in found.box)
             faces.append(
@@ -132,7 +149,7 @@ class Analyzer:
                     probabilities[best],
                     probabilities[best] >= threshold,
                     probabilities,
-                    _by_label(FERPLUS.labels, scores["ferplus_probabilities"][i]) if self._has_ferplus else {},
+                    {} if voted is None else _by_label(FERPLUS.labels, voted[i]),
                 )
             )
         return faces
@@ -195,7 +212,7 @@ def analyze(
     return results
 
 
-def _by_label(labels: tuple[str, ...], values: np.ndarray) -> dict[str, float]:
+def _by_label(labels: Sequence[str], values: np.ndarray) -> dict[str, float]:
     return {label: round(float(value), 6) for label, value in zip(labels, values, strict=True)}
 
 

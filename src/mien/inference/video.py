@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,13 +21,9 @@ from typing import Self
 import cv2
 import numpy as np
 
-from mien import results
 from mien.errors import VideoError
 from mien.inference.devices import open_camera, open_file
 from mien.results import ImageResult, Row
-
-# The columns of a table about a stream, and their types: where in the stream, then what every table says.
-COLUMN_TYPES: dict[str, type] = {"frame": int, "seconds": float, **results.COLUMN_TYPES}
 
 # A BGR frame (H, W, 3) uint8 and the name of its source → what is on it; ``Analyzer.frame`` is one.
 Score = Callable[[np.ndarray, str], ImageResult]
@@ -335,8 +331,13 @@ def analyse(
             return
 
 
+def columns(table: Mapping[str, type]) -> dict[str, type]:
+    """The columns of a table about a stream, and their types: where in the stream, then those of any table."""
+    return {"frame": int, "seconds": float, **table}
+
+
 def rows(frame: Frame, result: ImageResult) -> list[Row]:
-    """A row per face, or one that says that there is none; keys are COLUMN_TYPES."""
+    """A row per face, or one that says that there is none; keys are ``columns`` of the result's."""
     return [{"frame": frame.index, "seconds": round(frame.seconds, 3), **row} for row in result.rows()]
 
 

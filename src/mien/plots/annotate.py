@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -14,15 +16,19 @@ from mien.results import Face, ImageResult
 # BGR. Sure and unsure differ in lightness and in line style too, not in hue alone.
 _SURE, _UNSURE, _INK, _PAPER = (80, 175, 30), (0, 165, 245), (255, 255, 255), (30, 30, 30)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+Box = tuple[float, float, float, float]  # x1, y1, x2, y2
 _KEPT_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 def annotate(bgr: np.ndarray, result: ImageResult) -> np.ndarray:
-    """Draw boxes, expressions and the likeliest probabilities.
+    """Draw boxes, expressions and the three likeliest probabilities.
+
+    OpenCV's letters are ASCII: accents and symbols are left out, a letter that it lacks becomes ``?``, and a label in
+    another script ``label 3``, its place in the vocabulary from 1. A long label is cut off.
 
     Args:
         bgr: (h, w, 3) uint8 in BGR order, the picture that was analysed.
-        result: What was found in it.
+        result: What was found in it, in any vocabulary.
 
     Returns:
         A drawn copy, same shape and order.
@@ -31,9 +37,10 @@ def annotate(bgr: np.ndarray, result: ImageResult) -> np.ndarray:
     unit = max(0.75, max(canvas.shape[:2]) / 640)  # line widths and letters grow with the picture
     for face in result.faces:
         _box(canvas, face, unit)
-    for face in result.faces:  # labels after all boxes, so that no box crosses one
-        _label(canvas, face, unit)
-        _bars(canvas, face, [other for other in result.faces if other is not face], unit)
+    # Labels after all boxes, so that no box crosses one, and bars after all labels, where they cover none.
+    labels = [_label(canvas, face, unit) for face in result.faces]
+    for face in result.faces:
+        _bars(canvas, face, [*labels, *(other.box for other in result.faces if other is not face)], unit)
     return canvas
 
 
@@ -75,24 +82,22 @@ def _box(canvas: np.ndarray, face: Face, unit: float) -> None:
             )
 
 
-def _label(canvas: np.ndarray, face: Face, unit: float) -> None:
-    """A strip with the answer, above the box where there is room."""
+def _label(canvas: np.ndarray, face: Face, unit: float) -> Box:
+    """A strip with the answer, above the box where there is room; returns where it is."""
     x1, y1, _, _ = (round(v) for v in face.box)
     scale, thick = 0.55 * unit, max(1, round(unit))
-    title = f"{'' if face.certain else 'uncertain: '}{face.expression} {face.confidence:.0%}"
-    (wide, tall), base = cv2.getTextSize(title, _FONT, scale, thick)
     pad = max(2, round(4 * unit))
+    before, after = "" if face.certain else "uncertain: ", f" {face.confidence:.0%}"
+    room = canvas.shape[1] - 2 * pad - cv2.getTextSize(before + after, _FONT, scale, thick)[0][0]
+    most = min(max(room, 100 * unit), 200 * unit)
+    title = before + _fitted(_letters(face.expression, tuple(face.probabilities)), most, scale, thick) + after
+    (wide, tall), base = cv2.getTextSize(title, _FONT, scale, thick)
     top = y1 - tall - base - 2 * pad
     if top < 0:  # no room above: inside the box
         top = max(0, y1)
     left = int(np.clip(x1, 0, max(0, canvas.shape[1] - wide - 2 * pad)))
-    cv2.rectangle(
-        canvas,
-        (left, top),
-        (left + wide + 2 * pad, top + tall + base + 2 * pad),
-        _SURE if face.certain else _UNSURE,
-        cv2.FILLED,
-    )
+    right, bottom = left + wide + 2 * pad, top + tall + base + 2 * pad
+    cv2.rectangle(canvas, (left, top), (right, bottom), _SURE if face.certain else _UNSURE, cv2.FILLED)
     cv2.putText(
         canvas,
         title,
@@ -103,13 +108,17 @@ def _label(canvas: np.ndarray, face: Face, unit: float) -> None:
         thick,
         cv2.LINE_AA,
     )
+    return left, top, right, bottom
 
 
-def _bars(canvas: np.ndarray, face: Face, others: list[Face], unit: float) -> None:
-    """The three likeliest expressions as bars: right of the box, left or below, where they cover no other face."""
+def _bars(canvas: np.ndarray, face: Face, others: list[Box], unit: float) -> None:
+    """The three likeliest expressions as bars: right of the box, left or below, where they cover nothing else."""
     small, line, bar = 0.4 * unit, round(16 * unit), round(60 * unit)
-    ranked = sorted(face.probabilities.items(), key=lambda item: -item[1])[:3]
-    name_width = max(cv2.getTextSize(label, _FONT, small, 1)[0][0] for label, _ in ranked)
+    ranked = [
+        (_fitted(_letters(label, tuple(face.probabilities)), 100 * unit, small, 1), value)
+        for label, value in sorted(face.probabilities.items(), key=lambda item: -item[1])[:3]
+    ]
+    name_width = max(cv2.getTextSize(name, _FONT, small, 1)[0][0] for name, _ in ranked)
     pad = round(4 * unit)
     width, height = name_width + bar + 3 * pad, line * len(ranked) + pad
     x1, y1, x2, y2 = (round(v) for v in face.box)
@@ -120,16 +129,16 @@ def _bars(canvas: np.ndarray, face: Face, others: list[Face], unit: float) -> No
         if x >= 0
         and x + width <= canvas.shape[1]
         and y + height <= canvas.shape[0]
-        and not any(x < o.box[2] and o.box[0] < x + width and y < o.box[3] and o.box[1] < y + height for o in others)
+        and not any(x < o[2] and o[0] < x + width and y < o[3] and o[1] < y + height for o in others)
     ]
     if not free:
         return
     x, y = free[0]
     panel = canvas[y : y + height, x : x + width]
     panel[:] = (panel * 0.35 + np.array(_PAPER) * 0.65).astype(np.uint8)
-    for i, (label, value) in enumerate(ranked):
+    for i, (name, value) in enumerate(ranked):
         base = y + line * (i + 1) - round(3 * unit)
-        cv2.putText(canvas, label, (x + pad, base), _FONT, small, _INK, 1, cv2.LINE_AA)
+        cv2.putText(canvas, name, (x + pad, base), _FONT, small, _INK, 1, cv2.LINE_AA)
         start = x + name_width + 2 * pad
         cv2.rectangle(
             canvas,
@@ -138,3 +147,20 @@ def _bars(canvas: np.ndarray, face: Face, others: list[Face], unit: float) -> No
             _SURE if face.certain else _UNSURE,
             cv2.FILLED,
         )
+
+
+def _letters(label: str, labels: Sequence[str]) -> str:
+    """A label in the letters that OpenCV has; its place among the labels, from 1, where they are too few for it."""
+    apart = unicodedata.normalize("NFKD", label)  # é is now e and an accent
+    plain = "".join(c if c.isascii() else "?" if c.isalpha() else "" for c in apart).strip()
+    readable = plain.isprintable() and 2 * plain.count("?") < len(plain)
+    return plain if readable else f"label {labels.index(label) + 1}"
+
+
+def _fitted(text: str, most: float, scale: float, thick: int) -> str:
+    """A text cut off to at most so many pixels."""
+    shown = text
+    while len(text) > 1 and cv2.getTextSize(shown, _FONT, scale, thick)[0][0] > most:
+        text = text[:-1]
+        shown = text.rstrip() + ".."
+    return shown
