@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mien.errors import RecipeError
-from mien.recipe import Recipe, load, parse
+from mien.recipe import changed, field_names, load, parse, to_toml
+from mien.recipe.fields import fields
 
 SHIPPED = sorted(Path(str(files("mien"))).glob("recipes/*.toml"))
 
@@ -42,7 +43,7 @@ def test_fields_have_the_values_of_the_file_and_defaults_elsewhere() -> None:
     assert recipe.network.widths == [8, 16]
     assert recipe.training.learning_rate == 0.01
     assert (recipe.seed, recipe.data.split_seed, recipe.data.limit) == (0, 0, None)
-    assert (recipe.loss.fer2013, recipe.loss.ferplus, recipe.augment.flip) == (1.0, 1.0, 0.0)
+    assert (recipe.loss.labels, recipe.loss.votes, recipe.augment.flip) == (1.0, 0.0, 0.0)
 
 
 def test_a_whole_number_will_do_for_an_amount() -> None:
@@ -77,12 +78,12 @@ def test_a_whole_number_will_do_for_an_amount() -> None:
         ("blocks = [1, 1]", "blocks = [1, 0]", "network.blocks.1"),
         ("blocks = [1, 1]", "blocks = [1, 1]\ndropout = 1.5", "network.dropout"),
         ("epochs = 1", "epochs = 1\nema = 1.0", "training.ema"),
-        ("epochs = 1", "epochs = 1\nwarmup = 0.0", "training.warmup"),
+        ("epochs = 1", "epochs = 1\nwarmup = 1.0", "training.warmup"),
         ("epochs = 1", 'epochs = 1\nprecision = "64"', "training.precision"),
         ("[training]", "[augment]\nflip = 1.1\n[training]", "augment.flip"),
         ("[training]", "[augment]\nrotation = -1\n[training]", "augment.rotation"),
         ("[training]", '[augment]\nerasing = "0.4"\n[training]', "augment.erasing"),
-        ("[training]", "[loss]\nfer2013 = -1\n[training]", "loss.fer2013"),
+        ("[training]", "[loss]\nlabels = -1\n[training]", "loss.labels"),
         ("[training]", "[loss]\nlabel_smoothing = 2\n[training]", "loss.label_smoothing"),
     ],
 )
@@ -139,8 +140,43 @@ def test_a_recipe_cannot_be_changed_after_it_was_checked() -> None:
 
 
 def test_every_field_says_what_it_means() -> None:
-    sections = {name: getattr(field.annotation, "model_fields", {}) for name, field in Recipe.model_fields.items()}
-    fields = {f"{name}.{inner}": field for name, inside in sections.items() for inner, field in inside.items()}
-    fields |= {name: Recipe.model_fields[name] for name, inside in sections.items() if not inside}
-    assert len(fields) > 20
-    assert [name for name, field in fields.items() if not field.description] == []
+    found = fields()
+    assert len(found) > 60 and {f.name for f in found} >= {"name", "training.epochs", "network.kernel", "head.C"}
+    assert [f.name for f in found if not f.help] == []
+    assert {f.name for f in found} == set(field_names())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("epochs = 1", "epoch = 1", "training.epoch: no such field, did you mean training.epochs?"),
+        ("widths = [8, 16]", "width = [8, 16]", "network.width: no such field, did you mean network.widths?"),
+        ("widths = [8, 16]", "kernel = 3", "network.kernel: no such field; the network residual has network.side"),
+        ("[training]", "[trainig]", "trainig: no such field, did you mean training?"),
+        ('"residual"', '"convrelu"', "there is no network 'convrelu', did you mean convrelu-ann?"),
+        ('"residual"', '"residul"', "there is no network 'residul', did you mean residual?"),
+        ('"residual"', '"zzz"', "there is no network 'zzz'; there are residual, hybrid-1"),
+        ('name = "residual"\n', "", "network.name: missing"),
+    ],
+)
+def test_the_nearest_name_is_told(old: str, new: str, text: str) -> None:
+    assert old in SMALLEST
+    with pytest.raises(RecipeError) as caught:
+        parse(SMALLEST.replace(old, new), "x.toml")
+    assert text in str(caught.value) and "mien networks --fields" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_a_recipe_survives_being_written(path: Path) -> None:
+    recipe = load(path)
+    assert parse(to_toml(recipe), "again") == recipe
+
+
+def test_changes_are_checked_as_a_file_is() -> None:
+    recipe = parse(SMALLEST, "x.toml")
+    other = changed(recipe, {"training.learning_rate": 0.5, "augment.flip": 0.25, "seed": 9})
+    assert (other.training.learning_rate, other.augment.flip, other.seed) == (0.5, 0.25, 9)
+    assert recipe.training.learning_rate == 0.01 and other.network == recipe.network
+    for wrong in ({"training.rate": 1}, {"training.epochs": 0}, {"nothing.at.all": 1}, {"seed.x": 1}):
+        with pytest.raises(RecipeError):
+            changed(recipe, wrong)
