@@ -1,14 +1,13 @@
-"""A small residual network with one head per vocabulary (He et al. 2015, arXiv 1512.03385)."""
+"""mien's own small residual network (He et al. 2015, arXiv 1512.03385)."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mien.errors import RecipeError
-from mien.expressions import FER2013, FERPLUS
-from mien.recipe import NetworkSection
+from mien.models.network import Body, Scaling
+from mien.recipe import ResidualSection
 
 
 class Block(nn.Module):
@@ -33,47 +32,33 @@ class Block(nn.Module):
         return functional.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 
-class ResidualNet(nn.Module):
-    """Stem, stages of blocks, global average pooling, and a linear head for each vocabulary.
+def residual(section: ResidualSection, size: int, scaling: Scaling) -> Body:
+    """Stem, stages of blocks, and global average pooling.
 
-    Args:
-        section: ``stem``, ``widths``, ``blocks`` and ``dropout`` are used.
+    Raises:
+        RecipeError: ``widths`` and ``blocks`` are of different lengths.
     """
-
-    def __init__(self, section: NetworkSection) -> None:
-        super().__init__()
-        if len(section.widths) != len(section.blocks):
-            raise RecipeError(
-                f"network.widths has {len(section.widths)} stages, network.blocks {len(section.blocks)}",
-                "the same number",
-            )
-        layers: list[nn.Module] = [
-            nn.Conv2d(1, section.stem, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(section.stem),
-            nn.ReLU(),
-            nn.MaxPool2d(3, 2, 1),
-        ]
-        channels = section.stem
-        for stage, (width, blocks) in enumerate(zip(section.widths, section.blocks, strict=True)):
-            for block in range(blocks):
-                layers.append(Block(channels, width, 2 if stage and not block else 1))
-                channels = width
-        self.body = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(section.dropout)
-        self.heads = nn.ModuleDict({v.name: nn.Linear(channels, len(v)) for v in (FER2013, FERPLUS)})
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-            # A block starts as its shortcut (Goyal et al. 2017, arXiv 1706.02677, section 5.1).
-            elif isinstance(module, Block):
-                nn.init.zeros_(module.norm2.weight)
-
-    def maps(self, x: Tensor) -> Tensor:
-        """Last feature map: (N, 1, s, s) float → (N, C, s', s')."""
-        found: Tensor = self.body(x)
-        return found
-
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Logits by vocabulary name: (N, 1, s, s) float → (N, len(vocabulary)) each."""
-        pooled = self.dropout(torch.mean(self.maps(x), dim=(2, 3)))  # (N, C)
-        return {name: head(pooled) for name, head in self.heads.items()}
+    if len(section.widths) != len(section.blocks):
+        raise RecipeError(
+            f"network.widths has {len(section.widths)} stages, network.blocks {len(section.blocks)}",
+            "the same number",
+        )
+    layers: list[nn.Module] = [
+        nn.Conv2d(1, section.stem, 3, 1, 1, bias=False),
+        nn.BatchNorm2d(section.stem),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, 1),
+    ]
+    channels = section.stem
+    for stage, (width, blocks) in enumerate(zip(section.widths, section.blocks, strict=True)):
+        for block in range(blocks):
+            layers.append(Block(channels, width, 2 if stage and not block else 1))
+            channels = width
+    body = nn.Sequential(*layers)
+    for module in body.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        # A block starts as its shortcut (Goyal et al. 2017, arXiv 1706.02677, section 5.1).
+        elif isinstance(module, Block):
+            nn.init.zeros_(module.norm2.weight)
+    return Body(body, channels, scaling, pooled=True, dropout=section.dropout)
