@@ -15,9 +15,11 @@ from typer.testing import CliRunner, Result
 from mien.cli import data_plot
 from mien.data import FaceSet, Split, save
 from mien.data.statistics import statistics
-from mien.errors import DataError, MissingExtraError, OutputError
-from mien.plots import dataset
+from mien.errors import DataError, MissingExtraError, OutputError, RecipeError
+from mien.plots import augmented, dataset
+from mien.plots.augmented import Augmented
 from mien.plots.dataset import Overview
+from tests_support import QUICK
 
 
 def run(*arguments: object) -> Result:
@@ -136,3 +138,136 @@ def test_without_matplotlib_the_extra_is_named(store: Path, monkeypatch: pytest.
     assert isinstance(done.exception, MissingExtraError)
     assert "The picture of a data set needs the package matplotlib" in str(done.exception)
     assert "pip install 'mien[plot]'" in str(done.exception)
+
+
+# ---- --augment
+
+
+@pytest.fixture
+def recipe(store: Path) -> Path:
+    file = store.parent / "quick.toml"
+    file.write_text(QUICK, encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def shown_augmented(monkeypatch: pytest.MonkeyPatch) -> list[Augmented]:
+    """What was drawn; nothing is written."""
+    found: list[Augmented] = []
+    monkeypatch.setattr(augmented, "save", lambda path, given: found.append(given))
+    return found
+
+
+def test_an_augmentation_is_drawn_under_a_name_of_its_own(store: Path, recipe: Path) -> None:
+    done = run(store, "--augment", recipe)
+    assert done.exit_code == 0, done.exception
+    assert done.stdout == "tiny-augmented.png: 8 faces, as quick changes them\n"
+    assert cv2.imread("tiny-augmented.png").shape[1] > 1000 and not Path("tiny.png").exists()
+
+
+def test_a_recipe_that_ships_goes_by_its_name_and_a_seed_draws_other_faces(
+    store: Path, shown_augmented: list[Augmented]
+) -> None:
+    for seed in (1, 1, 2):
+        done = run(store, "a.pdf", "--augment", "mien-small", "--seed", seed, "--samples", 2)
+        assert done.stdout == "a.pdf: 2 faces, as mien-small changes them\n"
+    first, again, other = (found.rows for found in shown_augmented)
+    assert first == again != other
+
+
+def test_the_versions_are_those_that_training_sees(
+    store: Path, recipe: Path, tiny_faces: FaceSet, shown_augmented: list[Augmented]
+) -> None:
+    import torch
+
+    from mien.recipe import load
+    from mien.training.augment import augment
+
+    assert run(store, "--augment", recipe, "--samples", 9, "--seed", 4).exit_code == 0
+    (found,) = shown_augmented
+    assert found.versions.shape == (9, 9, 48, 48) and len(set(found.rows)) == 9
+    assert found.names[:7] == tiny_faces.vocabulary.labels and found.names[7:] == tiny_faces.vocabulary.labels[:2]
+    at = tiny_faces.positions(np.array(found.rows))
+    assert [tiny_faces.vocabulary.labels[label] for label in tiny_faces.labels[at]] == list(found.names)
+    assert np.array_equal(found.originals, tiny_faces.faces[at]) and (tiny_faces.usage[at] == 0).all()
+    faces, rows = torch.from_numpy(found.originals)[:, None].float() / 255, torch.tensor(found.rows)
+    for epoch in range(9):
+        trained = augment(faces, rows, epoch, 5, load(recipe).augment)[:, 0].numpy() * 255
+        assert np.abs(trained - found.versions[epoch]).max() <= 0.501
+    assert found.title == "Augmentation of quick" and found.mixed == ()
+    assert found.facts[0] == "flip 0.5 · rotation 10 · shift 0.05 · erasing 0.3 · fill nearest"
+    assert "9 of 120 faces of tiny.csv" in found.facts[1] and "seed 4" in found.facts[1] and "seed 5" in found.facts[2]
+    titles = [change.title for change in found.changes]
+    assert titles[:2] == ["flip, chance 50%", "rotation ±10°"] and len(titles) == 5
+    change = found.changes[0]
+    assert np.array_equal(change.pictures[0], found.originals[found.changed]) and change.captions[0] == "as it is"
+
+
+def test_mixtures_name_the_labels_in_their_shares(store: Path, recipe: Path, shown_augmented: list[Augmented]) -> None:
+    recipe.write_text(QUICK + "mixup = 0.4\ncutmix = 1.0\n", encoding="utf-8")
+    assert run(store, "--augment", recipe, "--samples", 7).exit_code == 0
+    (found,) = shown_augmented
+    assert [one.title for one in found.mixed] == ["mixup, alpha 0.4", "CutMix, alpha 1"]
+    assert found.facts[2].endswith("before it mixes them")
+    for one in found.mixed:
+        for first, second in one.captions:
+            (own, share), (partner, rest) = first.split(), second.split()
+            assert {own, partner} <= set(found.names) and own != partner
+            assert int(share[:-1]) + int(rest[:-1]) == pytest.approx(100, abs=1)
+    assert run(store, "--augment", recipe, "--samples", 1).exit_code == 0
+    assert all(one.captions[0][0].endswith("100%") for one in shown_augmented[1].mixed)
+
+
+def test_faces_come_from_the_training_part_of_a_split(
+    store: Path, recipe: Path, tiny_faces: FaceSet, tmp_path: Path, shown_augmented: list[Augmented]
+) -> None:
+    rows = {"train": tiny_faces.rows[60:75], "test": tiny_faces.rows[:60]}
+    Split("by hand", 9, tiny_faces.provenance.sha256, rows).save(tmp_path / "split.json")
+    assert run(store, "--augment", recipe, "--split", tmp_path / "split.json", "--samples", 50).exit_code == 0
+    assert sorted(shown_augmented[0].rows) == tiny_faces.rows[60:75].tolist()
+
+
+def test_a_set_without_a_split_of_its_own_is_drawn_from_all(
+    tiny_faces: FaceSet, tmp_path: Path, recipe: Path, shown_augmented: list[Augmented]
+) -> None:
+    whole = replace(tiny_faces, usage=np.zeros_like(tiny_faces.usage), usages=("all",))
+    save(whole, tmp_path / "whole")
+    assert run(tmp_path / "whole", "--augment", recipe, "--samples", 100).exit_code == 0
+    assert max(shown_augmented[0].rows) > tiny_faces.rows[95]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (QUICK[: QUICK.index("[augment]")], "the recipe quick changes no pictures; expected an [augment] table"),
+        (QUICK[: QUICK.index("flip =")] + 'fill = "reflect"\n', "changes no pictures"),
+        (QUICK + "rotations = 3\n", "augment.rotations: no such field"),
+        (QUICK + "shear = 5\nshear_share = 0.1\n", "shear gives the same in degrees; keep one of the two"),
+        (QUICK + 'fill = "wrap"\n', "augment.fill"),
+    ],
+)
+def test_what_is_wrong_with_the_recipe_is_told_before_torch_is_loaded(
+    store: Path, recipe: Path, monkeypatch: pytest.MonkeyPatch, text: str, complaint: str
+) -> None:
+    recipe.write_text(text, encoding="utf-8")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    done = run(store, "--augment", recipe)
+    assert isinstance(done.exception, RecipeError) and complaint in str(done.exception)
+
+
+@pytest.mark.parametrize(("package", "extra"), [("torch", "train"), ("matplotlib", "plot")])
+def test_an_augmentation_needs_both_extras(
+    store: Path, recipe: Path, monkeypatch: pytest.MonkeyPatch, package: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    done = run(store, "--augment", recipe)
+    assert isinstance(done.exception, MissingExtraError)
+    assert f"needs the package {package}" in str(done.exception)
+    assert f"pip install 'mien[{extra}]'" in str(done.exception)
+
+
+def test_an_augmentation_of_nothing_there_is_named(store: Path, recipe: Path, tmp_path: Path) -> None:
+    assert isinstance(run(tmp_path / "absent", "--augment", recipe).exception, DataError)
+    assert isinstance(run(store, "a.jpg", "--augment", recipe).exception, OutputError)
+    done = run(store, "--augment", "mien-smal")
+    assert isinstance(done.exception, RecipeError) and "mien-small" in str(done.exception)
