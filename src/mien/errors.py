@@ -5,6 +5,7 @@
     ├── VideoError        a camera, a video file or a window that cannot be opened
     ├── DataError         a data set with something wrong in it; names the file and the row
     ├── RecipeError       a recipe with an unknown field, a wrong type or an impossible value
+    ├── TrainingError     a training that cannot go on: it diverged, or its checkpoint cannot be written
     ├── BundleError       a model bundle that is missing, damaged, altered, or made for other labels
     ├── ExportError       a network whose ONNX scores differ from torch's
     ├── OutputError       a result file that cannot be written
@@ -50,6 +51,10 @@ class DataError(MienError):
 
 class RecipeError(MienError):
     """A recipe that cannot be run as written."""
+
+
+class TrainingError(MienError):
+    """A training that cannot go on; its last checkpoint is whole."""
 
 
 class BundleError(MienError):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -53,6 +57,8 @@ def test_from_a_csv_to_rows_about_pictures(tmp_path: Path, tiny_faces: FaceSet) 
     [
         (("train",), "RECIPE or --resume"),
         (("train", "absent"), "no recipe 'absent'"),
+        (("train", "mien-smal"), "no recipe 'mien-smal', did you mean mien-small?"),
+        (("train", "--resume", "x", "--epochs", "3"), "leave out --epochs"),
         (("train", "--resume", "absent"), "holds no run"),
         (("export", "absent", "x"), "no finished run"),
         (("data", "import", "absent.csv", "x"), "does not exist"),
@@ -79,6 +85,40 @@ def test_ctrl_c_says_how_to_continue(tmp_path: Path, tiny_faces: FaceSet) -> Non
     assert process.returncode == 130 and "mien train --resume runs/quick" in said and "Traceback" not in said
     assert not (tmp_path / "runs" / "quick" / "weights.safetensors").exists()
     assert (tmp_path / "runs" / "quick" / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_a_shortened_run_is_marked_wherever_its_scores_are_shown(tmp_path: Path, tiny_faces: FaceSet) -> None:
+    save(tiny_faces, tmp_path / "tiny.store")
+    (tmp_path / "quick.toml").write_text(QUICK)
+    done = mien("train", "quick.toml", "--epochs", 2, "--limit", 30, "--out", "short", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "shortened (2 of 5 epochs, about 30 faces of each part)" in done.stdout
+    card = json.loads((tmp_path / "short" / "bundle" / "card.json").read_text())
+    assert card["training"]["shortened"] == "2 of 5 epochs, about 30 faces of each part"
+    assert card["training"]["epochs"] == 2 and "epochs = 2" in card["training"]["recipe"]
+    curves = cv2.imread(str(tmp_path / "short" / "curves.png"))
+    assert curves is not None and curves.shape == (560, 1100, 3) and (curves < 128).any()
+
+
+def test_a_terminal_sees_loss_score_speed_and_time_left(tmp_path: Path, tiny_faces: FaceSet) -> None:
+    save(tiny_faces, tmp_path / "tiny.store")
+    (tmp_path / "quick.toml").write_text(QUICK.replace("epochs = 5", "epochs = 60"))
+    main, terminal = pty.openpty()
+    command = [sys.executable, "-m", "mien", "train", "quick.toml"]
+    said = b""
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=terminal, env={**os.environ, "COLUMNS": "120"}
+    ) as process:
+        os.close(terminal)
+        with suppress(OSError):  # Linux ends a terminal that nobody holds any more with an error
+            while part := os.read(main, 4096):
+                said += part
+    os.close(main)
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said.decode())
+    assert process.returncode == 0
+    assert re.search(
+        r"epoch \d+/60 .* \d+/\d+ loss \d\.\d{3}  val_accuracy 0\.\d{3}  \d+ images/s \d:\d\d:\d\d", text
+    ), text[-2000:]
 
 
 def test_without_the_train_extra_it_says_what_to_install(tmp_path: Path) -> None:

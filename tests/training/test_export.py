@@ -11,7 +11,7 @@ import torch
 from mien import bundle
 from mien.errors import ExportError
 from mien.training import export, run
-from mien.training.task import MEAN, STD, Deployed
+from mien.training.export import Deployed
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def test_the_bundle_says_what_torch_says(finished: run.Run, tmp_path: Path) -> N
     model = bundle.Bundle(tmp_path / "made")
     faces = np.array(finished.faces.faces[:9])
     out = model.score(faces, card.outputs)
-    network = finished.task.network
+    network = finished.network
     with torch.inference_mode():
-        x = (torch.from_numpy(faces)[:, None].float() / 255 - MEAN) / STD
+        x = torch.from_numpy(faces)[:, None].float() / 255
         logits, maps = network(x), network.maps(x)
     for name, labels in (("fer2013", 7), ("ferplus", 8)):
         np.testing.assert_allclose(out[f"{name}_logits"], logits[name].numpy(), atol=1e-4)
@@ -58,7 +58,7 @@ def test_a_network_that_differs_is_refused(finished: run.Run, tmp_path: Path, mo
 
     def altered(deployed: Deployed, size: int) -> bytes:
         with torch.no_grad():
-            weight = finished.task.network.heads["fer2013"].weight
+            weight = finished.network.head("fer2013").weight
             weight += 0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
             body = honest(deployed, size)
             weight.copy_(torch.zeros_like(weight))
@@ -72,7 +72,7 @@ def test_a_network_that_differs_is_refused(finished: run.Run, tmp_path: Path, mo
 
 def test_a_network_that_answers_nan_is_refused(finished: run.Run, tmp_path: Path) -> None:
     with torch.no_grad():
-        finished.task.network.heads["ferplus"].bias.fill_(float("nan"))
+        finished.network.head("ferplus").bias.fill_(float("nan"))
     with pytest.raises(ExportError):
         export.export(finished, tmp_path / "made")
 

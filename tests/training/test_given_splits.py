@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
-from mien import data
 from mien.data import FaceSet, Split
 from mien.errors import DataError, RecipeError
-from mien.expressions import FER2013, Vocabulary
-from mien.recipe import LossSection
+from mien.expressions import FER2013
 from mien.training import export, run
-from mien.training.batches import FaceRows, training_loader
-from mien.training.losses import two_headed_loss
+from mien.training.batches import EpochOrder
+from mien.training.learner import Learner
 
 
 def a_split(faces: FaceSet, **changed: object) -> Split:
@@ -77,61 +72,28 @@ def test_splits_that_do_not_fit_are_refused(quick_recipe: Path, tmp_path: Path, 
     assert not (tmp_path / "run").exists()
 
 
-def test_labels_that_the_network_does_not_have_are_refused(
-    quick_recipe: Path, tmp_path: Path, tiny_faces: FaceSet
-) -> None:
-    moods = dataclasses.replace(tiny_faces, vocabulary=Vocabulary("moods", tuple("abcdefg")))
-    data.save(moods, tmp_path / "moods.store")
-    with pytest.raises(RecipeError, match=r"has labels of moods: a, b, .*expected .*angry.*mien data maps"):
-        run.start(quick_recipe, tmp_path / "run", tmp_path / "moods.store")
-
-
-def test_copies_of_a_row_are_not_augmented_alike(tiny_faces: FaceSet) -> None:
-    rows = FaceRows(tiny_faces, np.array([4, 9, 4, 4, 2]))
-    keys = rows.rows.tolist()
-    assert len(set(keys)) == 5
-    assert [k % 2**32 for k in keys] == tiny_faces.rows[[4, 9, 4, 4, 2]].tolist()
-    assert keys[0] < 2**32 <= keys[2] < keys[3]
-
-
-def test_the_balanced_sampler_draws_every_class_as_often(tiny_faces: FaceSet) -> None:
-    positions = np.concatenate(
-        [np.flatnonzero(tiny_faces.labels != 3)[:60], np.flatnonzero(tiny_faces.labels == 3)[:3]]
-    )
-    rows = FaceRows(tiny_faces, positions)
-    seen = Counter(int(x) for b in training_loader(rows, 21, seed=2, balanced=True) for x in b["labels"])
-    assert set(seen) == set(range(7)) and set(seen.values()) == {9}
-    plain = Counter(int(x) for b in training_loader(rows, 21, seed=2) for x in b["labels"])
-    assert plain[3] == 3
-
-
-def test_a_balanced_split_reaches_the_sampler_and_the_loss(
+def test_a_balanced_split_reaches_the_order_and_the_loss(
     quick_recipe: Path, tmp_path: Path, tiny_faces: FaceSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = {label: 0.5 + i for i, label in enumerate(FER2013.labels)}
-    asked: list[bool] = []
+    orders: list[np.ndarray | None] = []
+    losses: list[torch.Tensor | None] = []
+    order, learner = EpochOrder.__init__, Learner.__init__
 
-    def loader(rows: FaceRows, batch_size: int, seed: int, balanced: bool = False) -> object:
-        asked.append(balanced)
-        return training_loader(rows, batch_size, seed, balanced)
+    def note_order(self: EpochOrder, n: int, size: int, seed: int, labels: np.ndarray | None = None) -> None:
+        orders.append(labels)
+        order(self, n, size, seed, labels)
 
-    monkeypatch.setattr(run, "training_loader", loader)
+    def note_loss(self: Learner, recipe: object, network: object, steps: int, given: object, *rest: object) -> None:
+        losses.append(given)  # type: ignore[arg-type]
+        learner(self, recipe, network, steps, given, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(EpochOrder, "__init__", note_order)
+    monkeypatch.setattr(Learner, "__init__", note_loss)
     a_split(tiny_faces, balance="sampler").save(tmp_path / "sampler.json")
     run.start(quick_recipe, tmp_path / "a", None, split_file=tmp_path / "sampler.json")
     a_split(tiny_faces, balance="weights", class_weights=weights).save(tmp_path / "weights.json")
-    finished = run.start(quick_recipe, tmp_path / "b", None, split_file=tmp_path / "weights.json")
-    assert asked == [True, False]
-    assert finished.task.class_weights is not None
-    assert finished.task.class_weights.tolist() == pytest.approx([weights[label] for label in FER2013.labels])
-
-
-def test_class_weights_weigh_the_fer2013_labels(tiny_faces: FaceSet) -> None:
-    rng = torch.Generator().manual_seed(0)
-    logits = {"fer2013": torch.randn(9, 7, generator=rng), "ferplus": torch.randn(9, 8, generator=rng)}
-    labels = torch.arange(9) % 7
-    weights = torch.arange(1.0, 8.0)
-    section = LossSection(fer2013=2.0, ferplus=0.0)
-    found = two_headed_loss(logits, labels, torch.zeros(9, 10, dtype=torch.uint8), section, weights)
-    each = functional.cross_entropy(logits["fer2013"], labels, reduction="none")
-    expected = 2 * (each * weights[labels]).sum() / weights[labels].sum()
-    torch.testing.assert_close(found, expected)
+    run.start(quick_recipe, tmp_path / "b", None, split_file=tmp_path / "weights.json")
+    assert orders[0] is not None and len(orders[0]) == 70 and orders[1] is None
+    assert losses[0] is None and losses[1] is not None
+    assert losses[1].tolist() == pytest.approx([weights[label] for label in FER2013.labels])

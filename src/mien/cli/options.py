@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,3 +17,37 @@ DetectorName = Annotated[
     ),
 ]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads of the network; 0 lets it choose.")]
+
+
+def need_train_extra(command: str) -> None:
+    """MissingExtraError if what training needs is not installed, without loading it."""
+    from importlib.util import find_spec
+
+    from mien.errors import MissingExtraError
+
+    for package in ("torch", "lightning", "onnx"):
+        if find_spec(package) is None:
+            raise MissingExtraError(package, "train", command)
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Files of the recipes that ship with mien, by name."""
+    from importlib.resources import files
+
+    return {p.stem: p for p in sorted(Path(str(files("mien"))).joinpath("recipes").glob("*.toml"))}
+
+
+def recipe_file(name: str) -> Path:
+    """A recipe's file, by path or by the name of one that ships; RecipeError naming the nearest if there is none."""
+    import difflib
+
+    from mien.errors import RecipeError
+
+    if Path(name).is_file():
+        return Path(name)
+    shipped = shipped_recipes()
+    if name not in shipped:
+        near = difflib.get_close_matches(name, shipped, 1)
+        hint = f", did you mean {near[0]}?" if near else ""
+        raise RecipeError(f"no recipe {name!r}{hint}", f"a .toml file, or one of {', '.join(sorted(shipped))}")
+    return shipped[name]

@@ -6,58 +6,86 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.options import need_train_extra, recipe_file
+
 if TYPE_CHECKING:
+    from mien.card import Card
     from mien.training.progress import Reporter
+    from mien.training.run import Run
+
+
+Recipe = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RECIPE", help="A recipe file, or the name of one that ships with mien: see mien networks --recipes."
+    ),
+]
+Data = Annotated[
+    Path | None, typer.Option("--data", metavar="STORE", help="Store or source file, in place of the recipe's.")
+]
+SplitFile = Annotated[
+    Path | None,
+    typer.Option("--split", metavar="FILE", help="A split written by mien data, in place of the official one."),
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option("--resume", metavar="RUN", help="Continue this run after a kill; it ends as an unbroken run would."),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option("--epochs", min=1, help="Epochs in place of the recipe's; with fewer the run is marked shortened."),
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Only so many faces of each part; the run is marked shortened.")
+]
+Devices = Annotated[
+    int | None,
+    typer.Option("--devices", min=1, help="GPUs, or processes on a CPU. On several machines start it with torchrun."),
+]
 
 
 def train(
-    recipe: Annotated[
-        str | None,
-        typer.Argument(metavar="RECIPE", help="A recipe file, or the name of one that ships with mien: mien-small."),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Store, fer2013.csv or fer2013.parquet, in place of the recipe's.")
-    ] = None,
-    split: Annotated[
-        Path | None,
-        typer.Option("--split", metavar="FILE", help="A split written by mien data, in place of the official one."),
-    ] = None,
+    recipe: Recipe = None,
+    data: Data = None,
+    split: SplitFile = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Run folder; runs/NAME by default.")] = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(
-            "--resume", metavar="RUN", help="Continue this run after a kill; it ends as an unbroken run would."
-        ),
-    ] = None,
+    resume: Resume = None,
+    epochs: Epochs = None,
+    limit: Limit = None,
+    devices: Devices = None,
 ) -> None:
     """Train a network by a recipe, and export it as a model bundle."""
     if (recipe is None) == (resume is None):
         raise typer.BadParameter("give either a RECIPE or --resume RUN")
-    if split is not None and resume is not None:
-        raise typer.BadParameter("a run that is resumed keeps its split; leave out --split")
-    file = None if recipe is None else _recipe_file(recipe)  # a slip of the pen is told before torch is loaded
-    _need_train_extra("mien train")
-    from mien.training import export as exporter
+    for name, value in (("--split", split), ("--out", out), ("--epochs", epochs), ("--limit", limit)):
+        if value is not None and resume is not None:
+            raise typer.BadParameter(f"a run that is resumed stays as it was begun; leave out {name}")
+    file = None if recipe is None else recipe_file(recipe)  # a slip of the pen is told before torch is loaded
+    need_train_extra("mien train")
     from mien.training import run as runs
 
     folder = resume or out or Path("runs") / Path(str(file)).stem
     show = _Progress()
     try:
-        run = runs.resume(folder, data, show) if file is None else runs.start(file, folder, data, show, split)
-    except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into an exit
-        typer.echo(f"interrupted; continue after the last whole epoch with: mien train --resume {folder}", err=True)
+        if file is None:
+            run = runs.resume(folder, data, show, devices)
+        else:
+            run = runs.start(file, folder, data, show, split, runs.Shortening(epochs, limit), devices)
+    except KeyboardInterrupt:
+        show.close()
+        if (folder / "checkpoints" / "last.ckpt").is_file():
+            typer.echo(f"interrupted; go on after the last whole step with: mien train --resume {folder}", err=True)
+        else:
+            typer.echo("interrupted before the first step; nothing was trained", err=True)
         raise typer.Exit(130) from None
     finally:
         show.close()
-    bundle = run.folder / "bundle"
-    if bundle.exists():
-        typer.echo(f"{bundle} exists already; export anew with: mien export {run.folder} FOLDER")
-        return
-    _told(exporter.export(run, bundle), bundle)
+    if run.first:
+        _finish(run)
 
 
 def export(
@@ -67,37 +95,56 @@ def export(
     description: Annotated[str, typer.Option("--description", help="A sentence for the card.")] = "",
 ) -> None:
     """Turn a finished run into a model bundle; refused if ONNX and torch disagree."""
-    _need_train_extra("mien export")
+    need_train_extra("mien export")
     from mien.training import export as exporter
     from mien.training import run as runs
 
     _told(exporter.export(runs.finished(run, data), out, description), out)
 
 
-def _need_train_extra(command: str) -> None:
-    from mien.errors import MissingExtraError
+def _finish(run: Run) -> None:
+    """What follows training: the curves, the bundle, and what to do with it."""
+    from mien.training import export as exporter
 
-    for package in ("torch", "lightning", "onnx"):
-        if find_spec(package) is None:
-            raise MissingExtraError(package, "train", command)
-
-
-def _recipe_file(name: str) -> Path:
-    from importlib.resources import files
-
-    from mien.errors import RecipeError
-
-    if Path(name).is_file():
-        return Path(name)
-    shipped = {p.stem: p for p in Path(str(files("mien"))).joinpath("recipes").glob("*.toml")}
-    if name not in shipped:
-        raise RecipeError(f"no recipe {name!r}", f"a .toml file, or one of {', '.join(sorted(shipped))}")
-    return shipped[name]
+    _draw(run)
+    bundle = run.folder / "bundle"
+    if bundle.exists():
+        typer.echo(f"{bundle} exists already; export anew with: mien export {run.folder} FOLDER")
+        return
+    if run.stopped:
+        typer.echo(f"stopped early: {run.stopped}")
+    _told(exporter.export(run, bundle), bundle)
 
 
-def _told(card: Any, folder: Path) -> None:
+def _draw(run: Run) -> None:
+    """``curves.png`` in the run folder, where matplotlib is installed."""
+    if find_spec("matplotlib") is None:
+        return
+    from mien.errors import OutputError
+    from mien.plots import curves
+    from mien.training.progress import read_log
+
+    rows = read_log(run.folder / "log.csv")
+    held, recipe = run.rows("validation"), run.recipe
+    facts = (
+        f"network {recipe.network.name} · {len(run.rows('train')):,} faces to learn from, {len(held):,} to validate on"
+        f" · seed {recipe.seed}",
+        f"{recipe.training.optimizer}, {recipe.training.schedule} rate from {recipe.training.learning_rate:g}, "
+        f"batch {recipe.training.batch_size} · {sum(r['seconds'] for r in rows):,.0f} s",
+    )
+    alarm = f"Shortened: {run.shortened}." if run.shortened else ""
+    alarm += f" Leaked: {run.split.leaked}." if run.split.leaked else ""
+    try:
+        curves.save(run.folder / "curves.png", curves.Curves(recipe.name, facts, rows, run.kept, alarm.strip()))
+    except OutputError as error:  # the training is worth more than its picture
+        typer.echo(f"no learning curves: {error}", err=True)
+
+
+def _told(card: Card, folder: Path) -> None:
     if card.training.leaked:
         typer.echo(f"LEAKED, the scores below are worth nothing: {card.training.leaked}")
+    if card.training.shortened:
+        typer.echo(f"shortened ({card.training.shortened}): the scores below are not those of the whole recipe")
     for s in card.scores:
         typer.echo(f"{s.part}, {s.protocol}: {s.value:.2%} (95% interval {s.low:.2%} to {s.high:.2%}, n = {s.n})")
     typer.echo(f"bundle in {folder}; use it with: mien analyze PATH --model {folder}")
@@ -117,12 +164,12 @@ class _Progress:
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]}  {task.fields[speed]} images/s"),
+            TextColumn("loss {task.fields[loss]}{task.fields[score]}  {task.fields[speed]} images/s"),
             TimeRemainingColumn(),
             console=self._console,
             disable=not sys.stderr.isatty(),
         )
-        self._task = self._bar.add_task("", epoch="", loss="", speed="", total=None)
+        self._task = self._bar.add_task("", epoch="", loss="", score="", speed="", total=None)
         self._bar.start()
 
     def __call__(self, state: Reporter) -> None:
@@ -131,17 +178,24 @@ class _Progress:
             self._told, self._first, self._began = state.epoch, done, time.perf_counter()
         seconds = max(time.perf_counter() - self._began, 1e-6)
         speed = (done - self._first) * state.batch_size / seconds
+        last = state.rows[-1].get("val_accuracy") if state.rows else None
         self._bar.update(
             self._task,
             completed=done,
             total=state.epochs * state.steps,
             loss=f"{state.loss:.3f}",
+            score="" if last is None else f"  val_accuracy {last:.3f}",
             epoch=f"{min(state.epoch + 1, state.epochs)}/{state.epochs}",
             speed=f"{speed:.0f}",
         )
         for row in state.rows[self._told :]:
-            parts = [f"{k} {row[k]:.4f}" for k in ("loss", "val_loss", "val_accuracy", "val_ferplus") if k in row]
-            self._console.print(f"epoch {row['epoch']:>3}  " + "  ".join(parts) + f"  {row['seconds']:.0f} s")
+            parts = [
+                f"{k} {row[k]:.4f}" for k in ("loss", "accuracy", "val_loss", "val_accuracy", "val_ferplus") if k in row
+            ]
+            self._console.print(
+                f"epoch {row['epoch']:>3}  {'  '.join(parts)}  {row['seconds']:.0f} s  "
+                f"{row['images_per_second']:.0f} images/s"
+            )
         self._told = max(self._told, len(state.rows))
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import json
 import logging
@@ -14,25 +13,61 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mien import bundle, faces
-from mien.data import FaceSet, Split
+from mien.data import FaceSet
 from mien.errors import ExportError
 from mien.evaluation.calibration import certainty_threshold, expected_calibration_error, fit_temperature, softmax
 from mien.evaluation.scores import Predictions, accuracy
-from mien.expressions import FER2013, FERPLUS, VOCABULARIES, Vocabulary, ferplus_majority
+from mien.expressions import FERPLUS, Vocabulary
+from mien.models import Network
+from mien.training.losses import truth
+from mien.training.progress import read_log
 from mien.training.run import Run
-from mien.training.task import Deployed
 
 TOLERANCE = 1e-4
 LICENCE = "Apache-2.0"
-# How a card's scores are counted, by vocabulary.
-PROTOCOLS = {
-    FER2013.name: "fer2013 labels, every face",
-    FERPLUS.name: "ferplus majority: single votes dropped, more than half required",
-}
+_CHUNK = 256
+
+
+class Deployed(nn.Module):
+    """A trained network as the bundle holds it: uint8 in, named outputs out, scaling and temperature inside.
+
+    Args:
+        network: The trained network.
+        temperatures: By vocabulary name; probabilities are softmax(logits / temperature).
+    """
+
+    def __init__(self, network: Network, temperatures: dict[str, float]) -> None:
+        super().__init__()
+        self.network, self.temperatures = network, temperatures
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of what ``forward`` returns, in order."""
+        kinds = ("logits", "probabilities", *(("evidence",) if self.network.pooled else ()))
+        return [*(f"{v}_{kind}" for v in self.temperatures for kind in kinds), "features"]
+
+    def forward(self, faces: Tensor) -> tuple[Tensor, ...]:
+        """(N, s, s) uint8 → for each vocabulary logits, probabilities and evidence; then features.
+
+        Evidence is (N, len(vocabulary), s', s'): each head applied at every place of the last feature map, so that its
+        mean over places is the logits (class activation mapping, Zhou et al. 2015, arXiv 1512.04150). A network whose
+        features are not a mean over places has none.
+        """
+        found = self.network.maps(faces.float()[:, None] / 255)  # (N, C, s', s'), or (N, C)
+        features = found.mean(dim=(2, 3)) if self.network.pooled else found
+        outputs = []
+        for name, temperature in self.temperatures.items():
+            head = self.network.head(name)
+            logits = head(features)
+            outputs += [logits, torch.softmax(logits / temperature, dim=1)]
+            if self.network.pooled:
+                outputs.append(nn.functional.conv2d(found, head.weight[:, :, None, None], head.bias))
+        return (*outputs, features)
 
 
 def export(run: Run, folder: Path, description: str = "") -> bundle.Card:
@@ -50,46 +85,39 @@ def export(run: Run, folder: Path, description: str = "") -> bundle.Card:
         ExportError: ONNX and torch differ by more than ``TOLERANCE`` in probability.
         BundleError: ``folder`` exists.
     """
-    network = run.task.network.eval()
-    limit = run.recipe.data.limit
-    held = run.faces.positions(run.split.parts["validation"][:limit])
+    network = run.network.eval()
+    held = run.faces.positions(run.rows("validation"))
     heads = _trained_heads(run)
-    logits = _logits(network, heads, run.faces.faces[held])
-    truth = {
-        FER2013.name: run.faces.labels[held].astype(np.int64),
-        FERPLUS.name: ferplus_majority(run.faces.votes[held]),
-    }
+    logits = _logits(network, heads, run.faces.faces, held)
+    right = {v.name: _truth(run.faces, held, v) for v in heads}
     temperatures = {
-        v.name: fit_temperature(logits[v.name][named], truth[v.name][named])
+        v.name: fit_temperature(logits[v.name][named], right[v.name][named])
         for v in heads
-        if (named := truth[v.name] >= 0).any()
+        if (named := right[v.name] >= 0).any()
     }
+    kept = [v for v in heads if v.name in temperatures]
     deployed = Deployed(network, temperatures).eval()
-    size = int(run.faces.faces.shape[1])
-    body = to_onnx(deployed, size)
-    parity = largest_difference(deployed, body, np.asarray(run.faces.faces[held[:256]]))
+    body = to_onnx(deployed, run.faces.size)
+    parity = largest_difference(deployed, body, np.asarray(run.faces.faces[held[:_CHUNK]]))
     if not parity <= TOLERANCE:
         raise ExportError(
             f"{run.recipe.name}: ONNX and torch differ by {parity:.2e} in probability",
             f"at most {TOLERANCE:.0e}",
             "This network cannot be shipped as exported.",
         )
+    probabilities = {v.name: softmax(logits[v.name] / temperatures[v.name]) for v in kept}
     card = {
-        "name": run.recipe.name,
-        "description": description or _describe(run),
-        "licence": LICENCE,
-        "created": datetime.date.today().isoformat(),
+        "description": description or _describe(run, kept),
         "parameters": sum(p.numel() for p in network.parameters()),
-        "input": {"size": size},
-        "vocabularies": {v: list(VOCABULARIES[v].labels) for v in temperatures},
         "outputs": deployed.output_names,
-        "crop": {k: asdict(faces.geometry(k)) for k in faces.measured()["detectors"]},
-        "training": _training(run),
-        "calibration": _calibration(logits, truth, temperatures),
-        "scores": _scores(body, list(temperatures), run.faces, run.split, limit),
+        "calibration": {
+            **calibration(probabilities, right, kept[0].name),
+            "temperature": temperatures,
+        },
+        "scores": scores(body, kept, run),
         "parity": parity,
     }
-    return bundle.save(folder, body, card)
+    return bundle.save(folder, body, {**about(run, kept), **card})
 
 
 def to_onnx(deployed: Deployed, size: int) -> bytes:
@@ -111,7 +139,11 @@ def to_onnx(deployed: Deployed, size: int) -> bytes:
             dynamic_shapes={"faces": {0: torch.export.Dim("n", min=1)}},
         )
         model = onnx.load(file)
-    # The exporter notes the source path of every operation; a shipped file must not carry the machine's folders.
+    return serialised(model)
+
+
+def serialised(model: onnx.ModelProto) -> bytes:
+    """A checked network as bytes, without the folders of the machine that the exporter notes at every operation."""
     for node in model.graph.node:
         del node.metadata_props[:]
     for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
@@ -123,82 +155,80 @@ def to_onnx(deployed: Deployed, size: int) -> bytes:
 
 def largest_difference(deployed: Deployed, body: bytes, sample: np.ndarray) -> float:
     """Largest difference in any probability between torch and ONNX Runtime over (N, s, s) uint8 faces."""
-    with torch.inference_mode():
-        wanted = dict(zip(deployed.output_names, deployed(torch.from_numpy(np.array(sample))), strict=True))
     names = [n for n in deployed.output_names if n.endswith("_probabilities")]
-    got = _session(body).run(names, {"faces": np.ascontiguousarray(sample)})
+    found = []
+    for i in range(0, len(sample), 64):
+        part = np.ascontiguousarray(sample[i : i + 64])
+        with torch.inference_mode():
+            wanted = dict(zip(deployed.output_names, deployed(torch.from_numpy(part)), strict=True))
+        got = _session(body).run(names, {"faces": part})
+        found += [np.abs(wanted[n].numpy() - g).max() for n, g in zip(names, got, strict=True)]
     # np.max, not max: a NaN must win, so that a network that answers NaN is refused.
-    return float(np.max([np.abs(wanted[n].numpy() - g).max() for n, g in zip(names, got, strict=True)]))
+    return float(np.max(found))
 
 
-def _session(body: bytes) -> Any:
-    import onnxruntime
-
-    return onnxruntime.InferenceSession(body, providers=["CPUExecutionProvider"])
-
-
-def _trained_heads(run: Run) -> list[Vocabulary]:
-    """The vocabularies that the run had targets for: a head without any would answer at random."""
-    train = run.faces.positions(run.split.parts["train"][: run.recipe.data.limit])
-    voted = run.recipe.loss.ferplus > 0 and run.faces.votes[train, : len(FERPLUS)].any()
-    return [FER2013, FERPLUS] if voted else [FER2013]
-
-
-def _logits(network: nn.Module, heads: list[Vocabulary], stored: np.ndarray) -> dict[str, np.ndarray]:
-    plain = Deployed(network, {v.name: 1.0 for v in heads}).eval()
-    parts: dict[str, list[np.ndarray]] = {v.name: [] for v in heads}
-    with torch.inference_mode():
-        for i in range(0, len(stored), 256):
-            out = dict(zip(plain.output_names, plain(torch.from_numpy(np.array(stored[i : i + 256]))), strict=True))
-            for v in heads:
-                parts[v.name].append(out[f"{v.name}_logits"].numpy())
-    return {k: np.concatenate(v) for k, v in parts.items()}
+def about(run: Run, heads: list[Vocabulary]) -> dict[str, Any]:
+    """What a card says of where a model came from, whatever its last layers are."""
+    return {
+        "name": run.recipe.name,
+        "licence": LICENCE,
+        "created": datetime.date.today().isoformat(),
+        "input": {"size": run.faces.size},
+        "vocabularies": {v.name: list(v.labels) for v in heads},
+        "crop": {k: asdict(faces.geometry(k)) for k in faces.measured()["detectors"]},
+        "training": _training(run),
+    }
 
 
-def _scores(body: bytes, heads: list[str], stored: FaceSet, split: Split, limit: int | None) -> list[dict[str, Any]]:
+def scores(body: bytes, heads: list[Vocabulary], run: Run) -> list[dict[str, Any]]:
     """Single-view accuracy of the exported file on what it was not trained on; PrivateTest is left alone."""
-    session, scores = _session(body), []
-    for part in (p for p in split.parts if p not in ("train", "private_test")):
-        rows = split.parts[part][:limit]
-        at = stored.positions(rows)
-        names = [f"{v}_probabilities" for v in heads]
+    session, found = _session(body), []
+    names = [f"{v.name}_probabilities" for v in heads]
+    for part in (p for p in run.split.parts if p not in ("train", "private_test")):
+        rows = run.rows(part)
+        at = run.faces.positions(rows)
         chunks = [
-            session.run(names, {"faces": np.ascontiguousarray(stored.faces[at[i : i + 256]])})
-            for i in range(0, len(at), 256)
+            session.run(names, {"faces": np.ascontiguousarray(run.faces.faces[at[i : i + _CHUNK]])})
+            for i in range(0, len(at), _CHUNK)
         ]
-        targets = {FER2013.name: stored.labels[at].astype(np.int64), FERPLUS.name: ferplus_majority(stored.votes[at])}
         for v, column in zip(heads, zip(*chunks, strict=True), strict=True):
-            if not (targets[v] >= 0).any():
+            right = _truth(run.faces, at, v)
+            if not (right >= 0).any():
                 continue
-            result = accuracy(Predictions(VOCABULARIES[v], rows, np.concatenate(column)), rows, targets[v])
-            recall = {k: None if np.isnan(r) else round(r, 4) for k, r in result.recall.items()}
-            scores.append(
+            result = accuracy(Predictions(v, rows, np.concatenate(column)), rows, right)
+            found.append(
                 {
-                    "data": stored.provenance.source,
+                    "data": run.faces.provenance.source,
                     "part": part,
-                    "protocol": PROTOCOLS[v],
+                    "protocol": protocol(v, run.faces.vocabulary),
                     "value": result.value,
                     "low": result.low,
                     "high": result.high,
                     "n": result.n,
-                    "recall": recall,
+                    "recall": {k: None if np.isnan(r) else round(r, 4) for k, r in result.recall.items()},
                 }
             )
-    return scores
+    return found
 
 
-def _calibration(
-    logits: dict[str, np.ndarray], truth: dict[str, np.ndarray], temperatures: dict[str, float]
-) -> dict[str, Any]:
+def protocol(asked: Vocabulary, own: Vocabulary) -> str:
+    """How a card's scores are counted."""
+    if asked.name == own.name:
+        return f"{asked.name} labels, every face"
+    return f"{FERPLUS.name} majority: single votes dropped, more than half required"
+
+
+def calibration(probabilities: dict[str, np.ndarray], right: dict[str, np.ndarray], primary: str) -> dict[str, Any]:
+    """How far held-out probabilities can be believed; all of a card's calibration but the temperatures."""
     error = {}
-    for name, temperature in temperatures.items():
-        named = truth[name] >= 0
-        error[name] = expected_calibration_error(softmax(logits[name][named] / temperature), truth[name][named])
-    threshold = certainty_threshold(softmax(logits[FER2013.name] / temperatures[FER2013.name]), truth[FER2013.name])
+    for name, found in probabilities.items():
+        named = right[name] >= 0
+        error[name] = expected_calibration_error(found[named], right[name][named])
+    named = right[primary] >= 0
+    threshold = certainty_threshold(probabilities[primary][named], right[primary][named])
     return {
         "fitted_on": "validation",
-        "n": len(truth[FER2013.name]),
-        "temperature": temperatures,
+        "n": int(named.sum()),
         "expected_error": error,
         "uncertain_below": threshold.confidence,
         "accuracy_when_certain": threshold.accuracy,
@@ -206,26 +236,51 @@ def _calibration(
     }
 
 
+def _session(body: bytes) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(body, providers=["CPUExecutionProvider"])
+
+
+def _truth(stored: FaceSet, at: np.ndarray, asked: Vocabulary) -> np.ndarray:
+    return truth(stored.votes[at], stored.labels[at], stored.vocabulary, asked)
+
+
+def _trained_heads(run: Run) -> list[Vocabulary]:
+    """The vocabularies that the run had targets for: a head without any would answer at random."""
+    train = run.faces.positions(run.rows("train"))
+    voted = run.faces.votes[train, : len(FERPLUS)].any()
+    own = run.faces.vocabulary.name
+    return [v for v in run.network.vocabularies if v.name == own or voted]
+
+
+def _logits(network: Network, heads: list[Vocabulary], stored: np.ndarray, at: np.ndarray) -> dict[str, np.ndarray]:
+    parts: dict[str, list[np.ndarray]] = {v.name: [] for v in heads}
+    with torch.inference_mode():
+        for i in range(0, len(at), 64):
+            out = network(torch.from_numpy(stored[at[i : i + 64]])[:, None].float() / 255)
+            for v in heads:
+                parts[v.name].append(out[v.name].numpy())
+    return {k: np.concatenate(v) for k, v in parts.items()}
+
+
 def _training(run: Run) -> dict[str, Any]:
     environment = json.loads((run.folder / "environment.json").read_text(encoding="utf-8"))
-    with (run.folder / "log.csv").open(newline="", encoding="utf-8") as stream:
-        log = list(csv.DictReader(stream))
-    rows = run.split.parts["train"][: run.recipe.data.limit]
+    log = read_log(run.folder / "log.csv")
     return {
         "data": run.faces.provenance.source,
         "sha256": run.faces.provenance.sha256,
-        "n": len(rows),
+        "n": len(run.rows("train")),
         "excluded": {k: len(v) for k, v in run.split.excluded.items()},
         "recipe": (run.folder / "recipe.toml").read_text(encoding="utf-8"),
         "seed": run.recipe.seed,
         "epochs": len(log),
         "hardware": environment["hardware"],
-        "seconds": sum(float(r["seconds"]) for r in log),
+        "seconds": sum(r["seconds"] for r in log),
         "commit": environment["commit"],
         "split": run.split.name,
         "leaked": run.split.leaked,
+        "shortened": run.shortened,
     }
 
 
-def _describe(run: Run) -> str:
-    return f"Network {run.recipe.network.name!r} with heads for {' and '.join(v.name for v in _trained_heads(run))}."
+def _describe(run: Run, heads: list[Vocabulary]) -> str:
+    return f"Network {run.recipe.network.name!r} with heads for {' and '.join(v.name for v in heads)}."
