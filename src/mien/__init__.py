@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mien.bundle import Bundle
     from mien.errors import MienError
+    from mien.features import FaceFeatures
     from mien.inference.analyze import Analyzer, analyze
     from mien.results import Face, ImageResult, Results
 
 __version__ = "0.1.0"
-__all__ = ["Analyzer", "Bundle", "Face", "ImageResult", "MienError", "Results", "analyze"]
+__all__ = ["Analyzer", "Bundle", "Face", "FaceFeatures", "ImageResult", "MienError", "Results", "analyze"]
 
 # Importing mien must be quick and must not import numpy, OpenCV or ONNX Runtime: a name is loaded when it is used.
 _WHERE = {
@@ -25,6 +26,7 @@ _WHERE = {
     "analyze": "mien.inference.analyze",
     "Bundle": "mien.bundle",
     "Face": "mien.results",
+    "FaceFeatures": "mien.features",
     "ImageResult": "mien.results",
     "Results": "mien.results",
     "MienError": "mien.errors",

@@ -126,3 +126,20 @@ def test_without_the_train_extra_it_says_what_to_install(tmp_path: Path) -> None
     command = [sys.executable, "-c", blocked, "train", "mien-small"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "pip install 'mien[train]'" in done.stderr
+
+
+def test_a_recipe_with_a_head_ends_in_a_hybrid(tmp_path: Path, tiny_faces: FaceSet) -> None:
+    save(tiny_faces, tmp_path / "tiny.store")
+    head = '[head]\nkernel = ["linear", "rbf"]\nC = [0.1, 10.0]\ncandidates = 3\nfolds = 2\n'
+    (tmp_path / "quick.toml").write_text(QUICK.replace("epochs = 5", "epochs = 1") + head)
+    done = mien("train", "quick.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "3 candidates × 2 folds" in done.stderr and "best of 3 in runs/quick/head/search.csv" in done.stdout
+    run = tmp_path / "runs" / "quick"
+    assert len((run / "head" / "search.csv").read_text().splitlines()) == 4
+    network, hybrid = (json.loads((run / b / "card.json").read_text()) for b in ("network", "bundle"))
+    assert "fer2013_logits" in network["outputs"] and "fer2013_logits" not in hybrid["outputs"]
+    assert hybrid["name"] == "quick"
+    cv2.imwrite(str(tmp_path / "face.png"), tiny_faces.faces[0])
+    done = mien("analyze", "face.png", "--detector", "none", "--model", "runs/quick/bundle", cwd=tmp_path)
+    assert done.returncode == 0 and json.loads(done.stdout)["p_happy"] > 0, done.stderr

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from mien.cli import analyze, data, demo, fetch, live, models, train
+from mien.cli import analyze, cost, data, demo, fetch, hybrid, live, models, networks, train, tune
 from mien.errors import MienError
 
 app = typer.Typer(
@@ -24,6 +24,10 @@ app.command("models")(models.models)
 app.command("fetch")(fetch.fetch)
 app.command("train")(train.train)
 app.command("export")(train.export)
+app.command("tune")(tune.tune)
+app.command("hybrid")(hybrid.hybrid)
+app.command("networks")(networks.networks)
+app.command("cost")(cost.cost)
 app.add_typer(data.app, name="data")
 
 

@@ -30,6 +30,17 @@ def need_train_extra(command: str) -> None:
             raise MissingExtraError(package, "train", command)
 
 
+def need_hybrid_extra(command: str) -> None:
+    """The same of what fits classical classifiers."""
+    from importlib.util import find_spec
+
+    from mien.errors import MissingExtraError
+
+    for package in ("sklearn", "skl2onnx", "onnx"):
+        if find_spec(package) is None:
+            raise MissingExtraError(package, "hybrid", command)
+
+
 def shipped_recipes() -> dict[str, Path]:
     """Files of the recipes that ship with mien, by name."""
     from importlib.resources import files

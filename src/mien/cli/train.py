@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import need_train_extra, recipe_file
+from mien.cli.hybrid import fit_head
+from mien.cli.options import need_hybrid_extra, need_train_extra, recipe_file
 
 if TYPE_CHECKING:
     from mien.card import Card
@@ -66,6 +67,8 @@ def train(
             raise typer.BadParameter(f"a run that is resumed stays as it was begun; leave out {name}")
     file = None if recipe is None else recipe_file(recipe)  # a slip of the pen is told before torch is loaded
     need_train_extra("mien train")
+    if _has_head(file or Path(str(resume)) / "recipe.toml"):
+        need_hybrid_extra("mien train")
     from mien.training import run as runs
 
     folder = resume or out or Path("runs") / Path(str(file)).stem
@@ -102,8 +105,14 @@ def export(
     _told(exporter.export(runs.finished(run, data), out, description), out)
 
 
+def _has_head(file: Path) -> bool:
+    from mien.recipe import load
+
+    return file.is_file() and load(file).head is not None
+
+
 def _finish(run: Run) -> None:
-    """What follows training: the curves, the bundle, and what to do with it."""
+    """What follows training: curves, the classifier of a recipe's ``[head]``, the bundle, and what to do with it."""
     from mien.training import export as exporter
 
     _draw(run)
@@ -113,7 +122,13 @@ def _finish(run: Run) -> None:
         return
     if run.stopped:
         typer.echo(f"stopped early: {run.stopped}")
-    _told(exporter.export(run, bundle), bundle)
+    if run.recipe.head is None:
+        _told(exporter.export(run, bundle), bundle)
+        return
+    network = run.folder / "network"
+    if not network.exists():
+        _told(exporter.export(run, network), network)
+    fit_head(run.folder, network, run.faces, run.split, run.recipe)
 
 
 def _draw(run: Run) -> None:

@@ -5,22 +5,27 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 
 def environment() -> dict[str, Any]:
     """Facts that a result must carry; names of packages and parts, no paths or host names."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
+    packages, device, threads = ["mien", "numpy", "onnx"], _processor(), os.cpu_count()
+    with suppress(ModuleNotFoundError):  # a hybrid is fitted without it
+        import torch
+
+        packages += ["torch", "lightning"]
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else device
+        threads = torch.get_num_threads()
     return {
         "python": platform.python_version(),
         "system": platform.system(),
-        "packages": {name: version(name) for name in ("mien", "torch", "lightning", "numpy", "onnx")},
+        "packages": {name: version(name) for name in packages},
         "hardware": f"{device}, {os.cpu_count()} cores",
-        "threads": torch.get_num_threads(),
+        "threads": threads,
         "commit": commit(),
     }
 
