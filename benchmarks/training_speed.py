@@ -30,7 +30,7 @@ from pathlib import Path
 from mien.recipe import changed, load
 from mien.training import run
 recipe, store, split, out, batch, plain = sys.argv[1:7]
-fields = {"training.epochs": 2, "training.batch_size": int(batch)}
+fields = {"training.epochs": 1, "training.batch_size": int(batch)}
 given = changed(load(Path(recipe)), fields)
 if plain == "plain":
     given = given.model_copy(update={"augment": type(given.augment)()})
