@@ -7,7 +7,8 @@ shipped network. The search is that of ``mien hybrid``: linear, polynomial and r
 folds for both libraries. Smaller numbers of rows come first, so that the growth is seen: the exponent p of
 seconds ~ rows^p, fitted by least squares over the logarithms. The estimate that mien gives beforehand is kept beside
 what it then took.
-``--rows 600`` tries it in a minute. Quote the ratio and the exponent, the minutes are this machine's.
+``--rows 600`` tries it in a minute. A search that the growth so far would take beyond ``--minutes`` is not run, and
+said to be so. Quote the ratio and the exponent, the minutes are this machine's.
 """
 
 from __future__ import annotations
@@ -80,11 +81,27 @@ def growth(runs: list[dict[str, Any]]) -> float:
     return float(np.polyfit(rows, seconds, 1)[0])
 
 
+def ascending(
+    rows: Rows, steps: list[np.ndarray], section: HeadSection, own: Library, minutes: float
+) -> tuple[list[dict[str, Any]], str]:
+    """Searches on more and more rows, and why the largest were not run; empty where they were."""
+    runs: list[dict[str, Any]] = []
+    for at in steps:
+        if runs:
+            power = growth(runs) if len(runs) > 1 else 2.0
+            expected = runs[-1]["seconds"] * (len(at) / runs[-1]["rows"]) ** power / 60
+            if expected > minutes:
+                return runs, f"{len(at)} rows were not run: about {expected:.0f} minutes by the growth so far"
+        runs.append(timed(rows.take(at), section, own))
+    return runs, ""
+
+
 def main() -> None:
     """Time the searches and write benchmarks/results/svm_tuning.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="FER2013: a store, fer2013.csv or fer2013.parquet")
     parser.add_argument("--rows", type=int, default=10_000, help="of the largest search; the others have 1/2, 1/4, 1/8")
+    parser.add_argument("--minutes", type=float, default=60.0, help="most for one search")
     given = parser.parse_args()
     section = head_section(SECTION, "the benchmark")
     rows = rows_of(open_faces(given.data), given.rows)
@@ -92,8 +109,10 @@ def main() -> None:
     if find_spec("sklearnex") is not None:
         ways["intelex"] = library()
     steps = [subset(rows.labels, given.rows // part, SEED) for part in (8, 4, 2, 1)]
-    runs = {way: [timed(rows.take(at), section, own) for at in steps] for way, own in ways.items()}
-    last = {way: found[-1]["seconds"] for way, found in runs.items()}
+    done = {way: ascending(rows, steps, section, own, given.minutes) for way, own in ways.items()}
+    runs = {way: found for way, (found, _) in done.items()}
+    both = min(len(found) for found in runs.values()) - 1
+    last = {way: found[both]["seconds"] for way, found in runs.items()}
     keep(
         "svm_tuning",
         {
@@ -103,7 +122,9 @@ def main() -> None:
             "section": SECTION,
             "seed": SEED,
             "searches": runs,
-            "growth": {way: growth(found) for way, found in runs.items()},
+            "not_run": {way: why for way, (_, why) in done.items()},
+            "growth": {way: growth(found) for way, found in runs.items() if len(found) > 1},
+            "rows_of_the_comparison": runs["scikit_learn"][both]["rows"],
             "times_as_fast_with_intelex": last["scikit_learn"] / last["intelex"] if "intelex" in last else None,
         },
     )
