@@ -20,7 +20,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = ROOT / "src" / "mien" / "weights" / "mien-small"
-DOCUMENTS = (ROOT / "README.md", WEIGHTS / "MODEL_CARD.md", ROOT / "docs" / "bring-your-data.md")
+DOCUMENTS = (
+    ROOT / "README.md",
+    WEIGHTS / "MODEL_CARD.md",
+    ROOT / "docs" / "bring-your-data.md",
+    ROOT / "docs" / "train.md",
+)
 MARKED = re.compile(r"(<!-- numbers: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -168,6 +173,41 @@ def unseen() -> str:
     )
 
 
+def training_speed() -> str:
+    """How quick an epoch is."""
+    kept = result("training_speed")
+    return (
+        f"An epoch of the convrelu-ann network over {kept['faces']:,} faces, batch 32 as in the paper, on "
+        f"{kept['machine']['cores']} cores: {kept['keras_over_mien']:.1f} times as fast as Keras on TensorFlow with "
+        f"equal input, {kept['keras_generator_over_mien_augmented']:.1f} times with augmentation, mien's against the "
+        f"paper's ImageDataGenerator, {kept['keras_over_mien_best_batches']:.1f} times with the best batch of each; "
+        f"and {kept['mien_augmented_over_bare']:.2f} times the time of the bare network on tensors in memory, "
+        f"augmentation included (medians of {len(kept['rounds'])} rounds; mien computes in bfloat16 as its recipe "
+        f"says, Keras in float32 as the paper's did)."
+    )
+
+
+def svm_tuning() -> str:
+    """How long the search for an SVM takes."""
+    kept = result("svm_tuning")
+    own, other = kept["searches"]["scikit_learn"], kept["searches"].get("intelex", [])
+    said = [
+        f"A search of {kept['section']['candidates']} candidates × {kept['section']['folds']} folds over "
+        f"{own[-1]['rows']:,} rows of {kept['features']} features took {own[-1]['minutes']:.1f} minutes with "
+        f"scikit-learn on {kept['machine']['cores']} cores, and grows with the power "
+        f"{kept['growth']['scikit_learn']:.1f} of the rows."
+    ]
+    if other:
+        ratio = kept["times_as_fast_with_intelex"]
+        said.append(
+            f"With scikit-learn-intelex {other[-1]['rows']:,} rows took {other[-1]['minutes']:.1f} minutes, "
+            f"{ratio:.2f} times as fast as without at {kept['rows_of_the_comparison']:,} rows; it grows with the power "
+            f"{kept['growth']['intelex']:.1f}."
+        )
+    said += [f"With {way.replace('_', '-')}, {why}." for way, why in kept["not_run"].items() if why]
+    return " ".join(said)
+
+
 def demo() -> str:
     """What ``mien demo`` prints."""
     with tempfile.TemporaryDirectory() as folder:
@@ -188,6 +228,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "found": found_again,
     "imports": imports,
     "unseen": unseen,
+    "training_speed": training_speed,
+    "svm_tuning": svm_tuning,
     "demo": demo,
 }
 

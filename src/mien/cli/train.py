@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Recipe = Annotated[
     str | None,
     typer.Argument(
-        metavar="RECIPE", help="A recipe file, or the name of one that ships with mien: see mien networks --recipes."
+        metavar="RECIPE", help="A recipe file, or the name of one that ships with mien, such as mien-small."
     ),
 ]
 Data = Annotated[
