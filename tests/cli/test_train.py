@@ -59,6 +59,11 @@ def test_from_a_csv_to_rows_about_pictures(tmp_path: Path, tiny_faces: FaceSet) 
         (("train", "absent"), "no recipe 'absent'"),
         (("train", "mien-smal"), "no recipe 'mien-smal', did you mean mien-small?"),
         (("train", "--resume", "x", "--epochs", "3"), "leave out --epochs"),
+        (
+            ("train", "mien-small"),
+            "there is no fer2013.parquet in this folder; expected a store or a source file. Name",
+        ),
+        (("tune", "model-3", "--search", "kernel-rate"), "there is no fer2013.parquet in this folder"),
         (("train", "--resume", "absent"), "holds no run"),
         (("export", "absent", "x"), "no finished run"),
         (("data", "import", "absent.csv", "x"), "does not exist"),

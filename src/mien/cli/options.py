@@ -62,3 +62,24 @@ def recipe_file(name: str) -> Path:
         hint = f", did you mean {near[0]}?" if near else ""
         raise RecipeError(f"no recipe {name!r}{hint}", f"a .toml file, or one of {', '.join(sorted(shipped))}")
     return shipped[name]
+
+
+def data_for(file: Path, given: Path | None) -> Path | None:
+    """The data set that was given; for a recipe that ships else the file of its name in this folder.
+
+    Raises:
+        RecipeError: The recipe ships with mien, and there is no such file.
+    """
+    from mien.errors import RecipeError
+    from mien.recipe import load
+
+    if given is not None or file not in shipped_recipes().values():
+        return given
+    source = Path(load(file).data.source)
+    if not source.exists():
+        raise RecipeError(
+            f"the recipe {file.stem} needs its data set, and there is no {source} in this folder",
+            "a store or a source file",
+            f"Name it with --data STORE; make a store with: mien data import SOURCE {source.stem}.store",
+        )
+    return source

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.hybrid import fit_head
-from mien.cli.options import need_hybrid_extra, need_train_extra, recipe_file
+from mien.cli.options import data_for, need_hybrid_extra, need_train_extra, recipe_file
 
 if TYPE_CHECKING:
     from mien.card import Card
@@ -69,6 +69,7 @@ def train(
     need_train_extra("mien train")
     if _has_head(file or Path(str(resume)) / "recipe.toml"):
         need_hybrid_extra("mien train")
+    data = data if file is None else data_for(file, data)
     from mien.training import run as runs
 
     folder = resume or out or Path("runs") / Path(str(file)).stem

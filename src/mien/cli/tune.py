@@ -88,7 +88,7 @@ def tune(
     Trials that are finished stay: the same command goes on where it was stopped or killed, and started a second time
     it shares the work.
     """
-    from mien.cli.options import need_train_extra, recipe_file
+    from mien.cli.options import data_for, need_train_extra, recipe_file
     from mien.errors import MissingExtraError
 
     if (search is None) == (not vary):
@@ -103,7 +103,7 @@ def tune(
     from mien.training.tune import prepare
 
     folder = out or Path("tunes") / f"{file.stem}-{name}"
-    tuning = prepare(file, asked, folder, data, split, epochs, limit, storage)
+    tuning = prepare(file, asked, folder, data_for(file, data), split, epochs, limit, storage)
     if moved := asked.moves_the_faces():
         typer.echo(f"{', '.join(moved)}: trials are scored on different faces, and differ for that alone", err=True)
     show = _Progress(tuning)
