@@ -45,6 +45,8 @@ import numpy as np, torch
 from mien.expressions import FER2013
 from mien.models import build
 from mien.recipe import load
+from mien.training.learner import keep_memory
+keep_memory()
 faces, labels = (torch.from_numpy(np.load(name)) for name in sys.argv[2:4])
 batch = int(sys.argv[4])
 recipe = load(Path(sys.argv[1]))

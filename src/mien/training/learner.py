@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import ctypes
+from contextlib import nullcontext, suppress
 from typing import Any, cast
 
 import torch
@@ -18,6 +19,19 @@ from mien.training.batches import Batch
 from mien.training.losses import cross_entropy, targets
 from mien.training.mixing import mix
 from mien.training.optimizers import Schedule, optimizer
+
+
+def keep_memory() -> None:
+    """Let the process keep the memory it frees.
+
+    Every step allocates the maps of a batch and frees them again. The C library gives pieces of that size back to the
+    system, which hands out fresh, zeroed pages at the next step: on a CPU a quarter of the time. glibc only; elsewhere
+    nothing changes.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD: pieces up to 1 GiB come from the heap
+        mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD: whose top is not given back
 
 
 class Learner:
@@ -43,6 +57,8 @@ class Learner:
     ) -> None:
         self.recipe = recipe
         self.fabric = fabric or Fabric(accelerator="cpu", devices=1, precision=recipe.training.precision)
+        if self.fabric.device.type == "cpu":
+            keep_memory()
         self.network = network.to(memory_format=torch.channels_last)
         self._own = optimizer(network, recipe.training)
         self._module, self._optimizer = self.fabric.setup(network, self._own)

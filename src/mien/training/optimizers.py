@@ -19,18 +19,17 @@ def optimizer(network: Network, section: TrainingSection) -> Optimizer:
     groups: list[dict[str, Any]] = []
     heads = {id(p) for p in network.heads.parameters()}
     for rate, parameters in network.groups():
-        for decays in (True, False):
-            of_kind = [p for p in parameters if p.requires_grad and (p.ndim > 1) == decays]
-            common = {
-                "lr": section.learning_rate * rate,
-                "peak": section.learning_rate * rate,
-                "weight_decay": section.weight_decay if decays else 0.0,
-            }
-            hidden = [p for p in of_kind if decays and id(p) not in heads]
-            others = [p for p in of_kind if not decays or id(p) in heads]
-            for matrix, members in ((True, hidden), (False, others)):
-                if members:
-                    groups.append({"params": members, "matrix": matrix, **common})
+        # As few groups as the recipe needs: each is a call of its own at every step.
+        kinds: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for p in parameters:
+            decays = p.ndim > 1 and section.weight_decay > 0
+            matrix = section.optimizer == "muon" and p.ndim > 1 and id(p) not in heads
+            if p.requires_grad:
+                kinds.setdefault((decays, matrix), []).append(p)
+        for (decays, matrix), members in kinds.items():
+            peak = section.learning_rate * rate
+            decay = section.weight_decay if decays else 0.0
+            groups.append({"params": members, "matrix": matrix, "lr": peak, "peak": peak, "weight_decay": decay})
     rate, decay, momentum = section.learning_rate, section.weight_decay, section.momentum
     # One pass over the weights in place of a dozen. In half precision the loss scaler clips gradients of others only.
     fused = section.precision != "16-mixed"
