@@ -47,7 +47,7 @@ def test_the_page_leads_from_a_download_to_a_model_and_beyond(desk: Path, tiny_f
         )
     (desk / "mine.toml").write_text(block("toml"))
     for command in TYPED:
-        quick = ("--seconds", "0.05", "--faces", "64") if command.startswith("mien cost") else ()
+        quick = ("--seconds", "0.05", "--faces", "256") if command.startswith("mien cost") else ()
         done = mien(*_words(command), *quick, cwd=desk)
         assert done.returncode == 0, (command, done.stderr)
         assert done.stdout, command

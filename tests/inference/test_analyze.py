@@ -214,7 +214,8 @@ def test_an_analyzer_streams(analyzer: Analyzer) -> None:
 
 
 def test_public_names() -> None:
-    assert mien.__all__ == ["Analyzer", "Bundle", "Face", "ImageResult", "MienError", "Results", "analyze"]
+    names = ["Analyzer", "Bundle", "Face", "FaceFeatures", "ImageResult", "MienError", "Results", "analyze"]
+    assert mien.__all__ == names
     for name in mien.__all__:
         assert getattr(mien, name) is not None
     assert mien.Face is Face and set(dir(mien)) >= set(mien.__all__)

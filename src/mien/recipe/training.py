@@ -73,7 +73,7 @@ class TrainingSection(Section):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay per step of the moving average of weights and buffers; the average is what is validated and exported."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    """Lightning's name of the arithmetic."""
+    """Lightning's name of the arithmetic. On a CPU ``16-mixed`` is computed as ``bf16-mixed``."""
     gradient_clip: Amount = 0.0
     """Largest gradient norm; 0 is no limit."""
     deterministic: bool = False
