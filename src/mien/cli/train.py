@@ -186,11 +186,11 @@ class _Progress:
             disable=not sys.stderr.isatty(),
         )
         self._task = self._bar.add_task("", epoch="", loss="", score="", speed="", total=None)
-        self._bar.start()
 
     def __call__(self, state: Reporter) -> None:
         done = state.epoch * state.steps + state.step
         if self._told < 0:
+            self._bar.start()  # not before: of several processes only the first reports
             self._told, self._first, self._began = state.epoch, done, time.perf_counter()
         seconds = max(time.perf_counter() - self._began, 1e-6)
         speed = (done - self._first) * state.batch_size / seconds
