@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,17 +84,18 @@ def growth(runs: list[dict[str, Any]]) -> float:
 
 def ascending(
     rows: Rows, steps: list[np.ndarray], section: HeadSection, own: Library, minutes: float
-) -> tuple[list[dict[str, Any]], str]:
-    """Searches on more and more rows, and why the largest were not run; empty where they were."""
+) -> Iterator[tuple[dict[str, Any] | None, str]]:
+    """Searches on more and more rows; None, and why, in place of one that would take too long."""
     runs: list[dict[str, Any]] = []
     for at in steps:
         if runs:
             power = growth(runs) if len(runs) > 1 else 2.0
             expected = runs[-1]["seconds"] * (len(at) / runs[-1]["rows"]) ** power / 60
             if expected > minutes:
-                return runs, f"{len(at)} rows were not run: about {expected:.0f} minutes by the growth so far"
+                yield None, f"{len(at):,} rows were not run: about {expected:.0f} minutes by the growth so far"
+                return
         runs.append(timed(rows.take(at), section, own))
-    return runs, ""
+        yield runs[-1], ""
 
 
 def main() -> None:
@@ -109,10 +111,21 @@ def main() -> None:
     if find_spec("sklearnex") is not None:
         ways["intelex"] = library()
     steps = [subset(rows.labels, given.rows // part, SEED) for part in (8, 4, 2, 1)]
-    done = {way: ascending(rows, steps, section, own, given.minutes) for way, own in ways.items()}
-    runs = {way: found for way, (found, _) in done.items()}
+    runs: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
+    left_out = dict.fromkeys(ways, "")
+    for way, own in ways.items():
+        for run, why in ascending(rows, steps, section, own, given.minutes):
+            runs[way] += [run] if run else []
+            left_out[way] = why
+            write(ways, rows, runs, left_out)  # after each, so that a benchmark that is stopped leaves what it has
+
+
+def write(
+    ways: dict[str, Library], rows: Rows, runs: dict[str, list[dict[str, Any]]], left_out: dict[str, str]
+) -> None:
+    """Keep what was measured so far."""
     both = min(len(found) for found in runs.values()) - 1
-    last = {way: found[both]["seconds"] for way, found in runs.items()}
+    last = {way: found[both]["seconds"] for way, found in runs.items()} if both >= 0 else {}
     keep(
         "svm_tuning",
         {
@@ -122,9 +135,9 @@ def main() -> None:
             "section": SECTION,
             "seed": SEED,
             "searches": runs,
-            "not_run": {way: why for way, (_, why) in done.items()},
+            "not_run": left_out,
             "growth": {way: growth(found) for way, found in runs.items() if len(found) > 1},
-            "rows_of_the_comparison": runs["scikit_learn"][both]["rows"],
+            "rows_of_the_comparison": runs["scikit_learn"][both]["rows"] if both >= 0 else None,
             "times_as_fast_with_intelex": last["scikit_learn"] / last["intelex"] if "intelex" in last else None,
         },
     )
