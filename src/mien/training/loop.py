@@ -98,6 +98,8 @@ class Loop:
         self.course = Course(**state["course"])
         self.state.rows, self.state.epoch = self.course.rows, self.course.epoch
         self.state.best, self.state.stopped = self.course.best_epoch, self.course.stopped
+        if self.course.rows and self.fabric.is_global_zero:
+            write_log(self.folder / "log.csv", self.course.rows)  # a run may have been killed before this file
 
     def run(self) -> None:
         """Train until the end.
