@@ -26,10 +26,14 @@ format:
 layouts:
 	python $(DATA)/../tools/make_datasets.py $(LAYOUTS) --only kaggle-csv folders tiny
 
+KERAS ?= keras/bin/python
+
 benchmarks: layouts
 	python benchmarks/import_csv.py $(LAYOUTS)/kaggle-csv/fer2013.csv
 	python benchmarks/import_images.py $(LAYOUTS)/folders $(LAYOUTS)/tiny
 	python benchmarks/audit.py $(DATA)/fer2013.parquet
+	python benchmarks/training_speed.py $(DATA)/fer2013.parquet --keras $(KERAS)
+	python benchmarks/svm_tuning.py $(DATA)/fer2013.parquet
 	python benchmarks/score_model.py $(DATA)/fer2013.parquet
 	python benchmarks/crop_loss.py $(DATA)/fer2013.parquet --yunet $(YUNET)
 	python benchmarks/startup.py $(PHOTO)
