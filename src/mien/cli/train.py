@@ -210,7 +210,8 @@ class _Progress:
             ]
             self._console.print(
                 f"epoch {row['epoch']:>3}  {'  '.join(parts)}  {row['seconds']:.0f} s  "
-                f"{row['images_per_second']:.0f} images/s"
+                f"{row['images_per_second']:.0f} images/s",
+                soft_wrap=True,
             )
         self._told = max(self._told, len(state.rows))
 
