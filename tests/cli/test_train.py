@@ -137,9 +137,9 @@ def test_a_recipe_with_a_head_ends_in_a_hybrid(tmp_path: Path, tiny_faces: FaceS
     save(tiny_faces, tmp_path / "tiny.store")
     head = '[head]\nkernel = ["linear", "rbf"]\nC = [0.1, 10.0]\ncandidates = 3\nfolds = 2\n'
     (tmp_path / "quick.toml").write_text(QUICK.replace("epochs = 5", "epochs = 1") + head)
-    done = mien("train", "quick.toml", cwd=tmp_path)
+    done = mien("train", "quick.toml", "--limit", 60, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "3 candidates × 2 folds" in done.stderr and "best of 3 in runs/quick/head/search.csv" in done.stdout
+    assert "3 candidates × 2 folds on 6" in done.stderr and "best of 3 in runs/quick/head/search.csv" in done.stdout
     run = tmp_path / "runs" / "quick"
     assert len((run / "head" / "search.csv").read_text().splitlines()) == 4
     network, hybrid = (json.loads((run / b / "card.json").read_text()) for b in ("network", "bundle"))

@@ -137,8 +137,8 @@ def fit_head(run: Path, network: Path, faces: FaceSet, split: Split, recipe: Rec
 
     section = recipe.head
     assert section is not None
-    if recipe.data.limit is not None and section.rows is None:
-        section = section.model_copy(update={"rows": recipe.data.limit})
+    if (limit := recipe.data.limit) is not None:
+        section = section.model_copy(update={"rows": min(section.rows or limit, limit)})
     show = _Show(quiet=False)
     try:
         fitted = hybrids.fit(network, faces, split, section, recipe.seed, show)

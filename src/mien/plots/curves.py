@@ -97,7 +97,7 @@ def _dress(axes: Axes, name: str, epochs: Sequence[float], kept: int) -> None:
     axes.set_title(name, loc="left", fontsize=10, color=INK, weight="bold")
     axes.set_xlabel("epoch", fontsize=9, color=DIM)
     axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
     axes.tick_params(colors=DIM, labelsize=8.5, length=0)
     axes.grid(axis="y", color=FAINT, linewidth=0.8)
     axes.set_axisbelow(True)
