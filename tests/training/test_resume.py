@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from mien.errors import RecipeError, TrainingError
+from mien.expressions import FER2013
 from mien.recipe import changed, load, to_toml
 from mien.training import checkpoint, run
 from mien.training.progress import COLUMNS, Reporter
@@ -115,6 +117,24 @@ def test_a_killed_run_ends_as_an_unbroken_one(much_recipe: Path, tmp_path: Path,
     kill(much_recipe, tmp_path / "killed", where)
     run.resume(tmp_path / "killed")
     assert_equal(tmp_path / "unbroken", tmp_path / "killed")
+
+
+def test_weights_and_map_of_the_recipes_folder_are_found_again(quick_recipe: Path, tmp_path: Path) -> None:
+    """Also where the run was killed before there was a checkpoint that holds them."""
+    run.start(quick_recipe, tmp_path / "earlier", None)
+    shutil.copy(tmp_path / "earlier" / "weights.safetensors", tmp_path / "begin.safetensors")
+    labels = [*FER2013.labels]
+    (tmp_path / "mine.toml").write_text(
+        'source = "fer2013"\ntarget = ["bad", "good"]\ndropped = []\n[map]\n'
+        + "".join(f'{name} = "{"good" if name == "happy" else "bad"}"\n' for name in labels)
+    )
+    fields = {"data.map": "mine.toml", "network.weights": "begin.safetensors", "loss.votes": 0.0}
+    quick_recipe.write_text(to_toml(changed(load(quick_recipe), fields)))
+    run.start(quick_recipe, tmp_path / "unbroken", None)
+    kill(quick_recipe, tmp_path / "killed", "before the first checkpoint")
+    run.resume(tmp_path / "killed")
+    assert_equal(tmp_path / "unbroken", tmp_path / "killed")
+    assert run.finished(tmp_path / "killed").faces.vocabulary.labels == ("bad", "good")
 
 
 def test_a_run_with_an_average_and_half_precision_resumes_too(quick_recipe: Path, tmp_path: Path) -> None:

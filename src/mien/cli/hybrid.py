@@ -191,7 +191,11 @@ def _labelled(faces: FaceSet, plan: _Plan) -> FaceSet:
 
     if plan.recipe is None or plan.recipe.data.map is None or faces.vocabulary.name == plan.recipe.data.labels:
         return faces
-    file = (plan.run or Path()) / plan.recipe.data.map
+    base = Path()
+    if plan.run is not None:
+        begun = json.loads((plan.run / "environment.json").read_text(encoding="utf-8"))
+        base = Path(begun.get("recipe_folder", plan.run))
+    file = base / plan.recipe.data.map
     mapping = find_map(str(file) if file.is_file() else plan.recipe.data.map)
     return relabel(faces, mapping) if set(mapping.source.labels) == set(faces.vocabulary.labels) else faces
 

@@ -16,6 +16,13 @@ DetectorName = Annotated[
         help="auto is yunet where it is cached, else haar; none takes the whole picture as the face.",
     ),
 ]
+RecipeData = Annotated[
+    Path | None, typer.Option("--data", metavar="STORE", help="Store or source file, in place of the recipe's.")
+]
+SplitFile = Annotated[
+    Path | None,
+    typer.Option("--split", metavar="FILE", help="A split written by mien data, in place of the official one."),
+]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads of the network; 0 lets it choose.")]
 
 

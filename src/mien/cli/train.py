@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.hybrid import fit_head
-from mien.cli.options import data_for, need_hybrid_extra, need_train_extra, recipe_file
+from mien.cli.options import RecipeData, SplitFile, data_for, need_hybrid_extra, need_train_extra, recipe_file
 
 if TYPE_CHECKING:
     from mien.card import Card
@@ -24,13 +24,6 @@ Recipe = Annotated[
     typer.Argument(
         metavar="RECIPE", help="A recipe file, or the name of one that ships with mien, such as mien-small."
     ),
-]
-Data = Annotated[
-    Path | None, typer.Option("--data", metavar="STORE", help="Store or source file, in place of the recipe's.")
-]
-SplitFile = Annotated[
-    Path | None,
-    typer.Option("--split", metavar="FILE", help="A split written by mien data, in place of the official one."),
 ]
 Resume = Annotated[
     Path | None,
@@ -51,7 +44,7 @@ Devices = Annotated[
 
 def train(
     recipe: Recipe = None,
-    data: Data = None,
+    data: RecipeData = None,
     split: SplitFile = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Run folder; runs/NAME by default.")] = None,
     resume: Resume = None,

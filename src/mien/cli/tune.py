@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.options import RecipeData, SplitFile, data_for, need_train_extra, recipe_file
+
 if TYPE_CHECKING:
     from mien.plots.tuning import Field
     from mien.recipe.search import Search
@@ -35,13 +37,6 @@ _Vary = Annotated[
         help="In place of a file: training.learning_rate=0.1,0.01 or training.learning_rate=1e-5..1e-1 (drawn "
         "evenly in the logarithm). Once for each field.",
     ),
-]
-_Data = Annotated[
-    Path | None, typer.Option("--data", metavar="STORE", help="Store or source file, in place of the recipe's.")
-]
-_SplitFile = Annotated[
-    Path | None,
-    typer.Option("--split", metavar="FILE", help="A split written by mien data, in place of the official one."),
 ]
 _Out = Annotated[
     Path | None, typer.Option("--out", metavar="FOLDER", help="Study folder; tunes/RECIPE-SEARCH by default.")
@@ -74,8 +69,8 @@ def tune(
     recipe: _Recipe,
     search: _SearchName = None,
     vary: _Vary = None,
-    data: _Data = None,
-    split: _SplitFile = None,
+    data: RecipeData = None,
+    split: SplitFile = None,
     out: _Out = None,
     trials: _Trials = None,
     workers: _Workers = 1,
@@ -88,7 +83,6 @@ def tune(
     Trials that are finished stay: the same command goes on where it was stopped or killed, and started a second time
     it shares the work.
     """
-    from mien.cli.options import data_for, need_train_extra, recipe_file
     from mien.errors import MissingExtraError
 
     if (search is None) == (not vary):

@@ -99,7 +99,7 @@ class Loop:
         self.state.rows, self.state.epoch = self.course.rows, self.course.epoch
         self.state.best, self.state.stopped = self.course.best_epoch, self.course.stopped
         if self.course.rows and self.fabric.is_global_zero:
-            write_log(self.folder / "log.csv", self.course.rows)  # a run may have been killed before this file
+            self._log()  # a run may have been killed before this file
 
     def run(self) -> None:
         """Train until the end.
@@ -176,9 +176,19 @@ class Loop:
         self.state.rows, self.state.epoch, self.state.step = course.rows, course.epoch, 0
         self.state.best, self.state.stopped = course.best_epoch, course.stopped
         if self.fabric.is_global_zero:
-            write_log(self.folder / "log.csv", course.rows)
+            self._log()
         if self.report:
             self.report(self.state)
+
+    def _log(self) -> None:
+        try:
+            write_log(self.folder / "log.csv", self.course.rows)
+        except OSError as error:
+            raise TrainingError(
+                f"{self.folder / 'log.csv'} cannot be written ({error.strerror or error}); the checkpoint is whole",
+                "room on the disk",
+                f"Make room, then go on with: mien train --resume {self.folder}",
+            ) from error
 
     def validate(self) -> dict[str, float]:
         """Scores of the judged network over the whole validation part, by their names in ``SCORES``."""

@@ -26,7 +26,7 @@ from mien.data import FaceSet, Split, balance, official, open_faces, relabel
 from mien.errors import RecipeError
 from mien.expressions import find_map
 from mien.files import write_text
-from mien.models import Network, build
+from mien.models import BUILDERS, Network, build
 from mien.recipe import Recipe, changed, load, to_toml
 from mien.training import checkpoint
 from mien.training.batches import EpochOrder, FaceRows, limited
@@ -148,6 +148,7 @@ def start(
         folder.mkdir(parents=True, exist_ok=True)
         split.save(folder / "split.json")
         facts = {**environment(), "processes": fabric.world_size, "data": str(source), "shortened": shortened}
+        facts["recipe_folder"] = str(base.resolve())  # what a map or weights in the recipe are relative to
         write_text(folder / "environment.json", json.dumps(facts, indent=2) + "\n")
         write_text(folder / "recipe.toml", text if text is not None and used is given else to_toml(used))
     fabric.barrier()
@@ -247,13 +248,16 @@ def _fabric(recipe: Recipe, devices: int | None) -> Fabric:
     return fabric
 
 
-def _network(recipe: Recipe, faces: FaceSet, split: Split, base: Path | None) -> Network:
-    """The network as it begins; without ``base`` its weights are not fetched, since others will be loaded."""
-    rows = _rows(faces, split, "train", recipe.data.limit)
-    standard = _level(faces.faces, np.sort(np.unique(faces.positions(rows))))
+def _network(recipe: Recipe, faces: FaceSet, split: Split, base: Path, load: bool = True) -> Network:
+    """The network as it begins; without ``load`` a state follows that has its weights and scaling."""
+    section = recipe.network
+    standard = (0.0, 1.0)
+    if load and not section.weights and (section.scaling or BUILDERS[section.name].scaling) == "standard":
+        rows = _rows(faces, split, "train", recipe.data.limit)
+        standard = _level(faces.faces, np.unique(faces.positions(rows)))
     torch.manual_seed(recipe.seed)
     heads = vocabularies(faces.vocabulary, recipe.loss)
-    return build(recipe.network, faces.size, heads, standard, base=base or Path(), load=base is not None)
+    return build(section, faces.size, heads, standard, base=base, load=load)
 
 
 def _level(faces: np.ndarray, positions: np.ndarray) -> tuple[float, float]:
@@ -335,5 +339,10 @@ def _reopen(folder: Path, data: Path | None) -> Run:
             f"the source with sha256 {split.source_sha256[:16]}…",
             "Name it with --data.",
         )
-    faces = _labelled(faces, recipe, folder)
-    return Run(folder, recipe, faces, split, _network(recipe, faces, split, None), begun.get("shortened", ""))
+    base = Path(begun.get("recipe_folder", folder))  # runs of earlier versions do not tell it
+    faces = _labelled(faces, recipe, base)
+    # A run that was killed before its first checkpoint begins as it was begun, with the weights its recipe names.
+    state = (folder / "checkpoints" / "last.ckpt").is_file()
+    return Run(
+        folder, recipe, faces, split, _network(recipe, faces, split, base, not state), begun.get("shortened", "")
+    )
