@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -87,8 +88,8 @@ def hybrid(
             hybrids.write_search(fitted.search, folder / "search.csv")
         card = hybrids.export(fitted, folder / "bundle", name)
     except KeyboardInterrupt:
-        typer.echo("interrupted; nothing of the hybrid is kept", err=True)
-        raise typer.Exit(130) from None
+        show.close()
+        _leave("interrupted; nothing of the hybrid is kept")
     finally:
         show.close()
     _told(fitted, card, folder / "search.csv", folder / "bundle")
@@ -146,11 +147,23 @@ def fit_head(run: Path, network: Path, faces: FaceSet, split: Split, recipe: Rec
             hybrids.write_search(fitted.search, run / "head" / "search.csv")
         card = hybrids.export(fitted, run / "bundle", recipe.name)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; the network is kept. Fit anew with: mien train --resume {run}", err=True)
-        raise typer.Exit(130) from None
+        show.close()
+        _leave(f"interrupted; the network is kept. Fit anew with: mien train --resume {run}")
     finally:
         show.close()
     _told(fitted, card, run / "head" / "search.csv", run / "bundle")
+
+
+def _leave(message: str) -> NoReturn:
+    """Say so and end the process without waiting for the fits that are under way in other threads.
+
+    The usual way out aborts it: a fit that comes back from C++ while the interpreter is being taken down has its thread
+    cancelled in the midst of a function that may not throw.
+    """
+    typer.echo(message, err=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(130)
 
 
 def _need_free(folder: Path) -> None:
