@@ -16,12 +16,15 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "mien"
 
 # A room is a folder or a module at the top of the package. Every room may import itself and the core.
 CORE = frozenset(
-    {"expressions", "errors", "files", "faces", "bundle", "card", "results", "weights", "headers", "images"}
+    {
+        *("expressions", "errors", "files", "faces", "bundle", "card", "records", "results", "weights", "headers"),
+        *("images", "machine"),
+    }
 )
 ROOMS: dict[str, frozenset[str]] = {
     **dict.fromkeys(CORE, frozenset()),
     "data": frozenset(),
-    "evaluation": frozenset(),
+    "evaluation": frozenset({"data", "recipe"}),  # what is evaluated is a set of faces, under a run's split
     "recipe": frozenset(),
     "inference": frozenset(),
     "plots": frozenset(),
@@ -30,8 +33,9 @@ ROOMS: dict[str, frozenset[str]] = {
     "training": frozenset({"data", "models", "evaluation", "recipe"}),
     "serving": frozenset({"inference"}),
     "cluster": frozenset({"inference"}),
+    "report": frozenset({"data", "evaluation", "recipe", "plots"}),
     "cli": frozenset(
-        {"data", "evaluation", "recipe", "inference", "plots", "training", "serving", "cluster", "features"}
+        {"data", "evaluation", "recipe", "inference", "plots", "training", "serving", "cluster", "features", "report"}
     ),
     "__main__": frozenset({"cli"}),
     # The public names; that they are lazy is tested below.
