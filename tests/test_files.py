@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import stat
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from mien.files import cache_folder, sha256, staged_file, staged_folder, write_text
+from mien.files import cache_folder, replaced_folder, sha256, staged_file, staged_folder, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -21,8 +23,12 @@ def write_half_a_file(target: Path, error: type[BaseException]) -> None:
         raise error
 
 
-def write_half_a_folder(target: Path, error: type[BaseException]) -> None:
-    with staged_folder(target) as stage:
+def write_half_a_folder(
+    target: Path,
+    error: type[BaseException],
+    staged: Callable[[Path], AbstractContextManager[Path]] = staged_folder,
+) -> None:
+    with staged(target) as stage:
         (stage / "a").write_text("a")
         raise error
 
@@ -104,6 +110,44 @@ def test_a_folder_with_content_is_not_replaced(tmp_path: Path) -> None:
     target.mkdir()
     (target / "old").write_text("old")
     with pytest.raises(OSError, match="one"), staged_folder(target) as stage:
+        (stage / "new").write_text("new")
+    assert names(target) == ["old"]
+    assert names(tmp_path) == ["one"]
+
+
+def test_a_folder_is_replaced_once_the_new_one_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "one"
+    for content in ("first", "second"):
+        with replaced_folder(target) as stage:
+            (stage / content).write_text(content)
+        assert names(target) == [content]
+        assert names(tmp_path) == ["one"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_folder_stays_where_the_new_one_fails(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "one"
+    target.mkdir()
+    (target / "old").write_text("old")
+    with pytest.raises(error):
+        write_half_a_folder(target, error, replaced_folder)
+    assert names(target) == ["old"]
+    assert names(tmp_path) == ["one"]
+
+
+def test_a_folder_stays_where_the_new_one_cannot_take_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "one"
+    target.mkdir()
+    (target / "old").write_text("old")
+    replace = Path.replace
+
+    def fails(self: Path, to: Path) -> Path:
+        if (self / "new").exists():
+            raise OSError("the disk is gone")
+        return replace(self, to)
+
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises(OSError, match="the disk is gone"), replaced_folder(target) as stage:
         (stage / "new").write_text("new")
     assert names(target) == ["old"]
     assert names(tmp_path) == ["one"]

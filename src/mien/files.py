@@ -59,6 +59,22 @@ def staged_folder(folder: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """The same, where a folder of that name may exist: it goes once the new one is whole."""
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        with staged_folder(folder) as stage:
+            yield stage
+            if folder.exists():
+                folder.replace(aside)
+    except BaseException:
+        if aside.exists():
+            aside.replace(folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text through a temporary name."""
     with staged_file(path) as stage:
