@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mien.errors import DataError
 from mien.evaluation.scores import Predictions, Score, accuracy
-from mien.expressions import FER2013, Vocabulary
+from mien.expressions import FER2013, Vocabulary, find_map
 
 N = 400
 
@@ -108,7 +108,15 @@ def test_rows_that_do_not_line_up_are_refused(predictions: Predictions, labels: 
         rows, labels = np.append(rows, 10**6), np.append(labels, 0)
     else:
         rows[7] = rows[8]
-    with pytest.raises(DataError, match="different rows; expected the same row ids"):
+    lacking, extra = predictions.rows[7], r"1 row predicted but not to score \(such as {}\)"
+    said = {
+        "one other row": r"different rows: 1 row to score without a prediction \(such as 1000000\) and "
+        + extra.format(lacking),
+        "one row less": f"different rows: {extra.format(predictions.rows[-1])}; expected the same row ids",
+        "one row more": r"different rows: 1 row to score without a prediction \(such as 1000000\); expected the same",
+        "a row twice": "a row id appears twice among those to score",
+    }
+    with pytest.raises(DataError, match=said[change]):
         accuracy(predictions, rows, labels)
 
 
@@ -139,6 +147,66 @@ def test_labels_that_name_no_face_are_refused(predictions: Predictions) -> None:
 def test_predictions_check_themselves(rows: np.ndarray, probabilities: np.ndarray, complaint: str) -> None:
     with pytest.raises(DataError, match=complaint):
         Predictions(FER2013, rows, probabilities)
+
+
+def test_probabilities_come_in_the_order_of_other_rows(predictions: Predictions) -> None:
+    mixed = np.random.default_rng(3).permutation(N)
+    assert (predictions.aligned(predictions.rows[mixed]) == predictions.probabilities[mixed]).all()
+    assert (
+        predictions.aligned(np.sort(predictions.rows)) == predictions.probabilities[predictions.rows.argsort()]
+    ).all()
+
+
+def test_all_rows_that_do_not_line_up_are_counted(predictions: Predictions) -> None:
+    rows = np.append(predictions.rows[3:], [10**6, 10**6 + 1])
+    with pytest.raises(DataError) as caught:
+        predictions.aligned(rows)
+    assert "2 rows to score without a prediction (such as 1000000)" in str(caught.value)
+    example = min(predictions.rows[:3])
+    assert f"3 rows predicted but not to score (such as {example})" in str(caught.value)
+
+
+def test_some_rows_are_taken_in_their_order(predictions: Predictions) -> None:
+    at = np.random.default_rng(3).permutation(N)[:50]
+    taken = predictions.take(predictions.rows[at])
+    assert taken.vocabulary is predictions.vocabulary
+    assert (taken.rows == predictions.rows[at]).all()
+    assert (taken.probabilities == predictions.probabilities[at]).all()
+    assert len(predictions.take(predictions.rows[:0]).rows) == 0
+
+
+def test_a_row_that_is_not_there_cannot_be_taken(predictions: Predictions) -> None:
+    with pytest.raises(DataError, match=r"predictions lack 2 rows asked for \(such as 1000000\)"):
+        predictions.take(np.append(predictions.rows[:2], [10**6 + 1, 10**6]))
+    with pytest.raises(DataError, match="a row id appears twice"):
+        predictions.take(predictions.rows[[0, 1, 0]])
+    with pytest.raises(DataError, match="lack 1 row asked for"):
+        Predictions(FER2013, np.empty(0, int), np.empty((0, 7))).take(np.array([4]))
+
+
+# ---- other vocabularies
+
+
+def test_predictions_go_through_a_map(predictions: Predictions) -> None:
+    mapping = find_map("fer2013-to-three")
+    mapped = predictions.mapped(mapping)
+    assert mapped.vocabulary is mapping.target
+    assert (mapped.rows == predictions.rows).all()
+    kept = predictions.probabilities[:, [FER2013.index(label) for label in ("happy", "neutral", "surprise")]]
+    order = [("happy", "neutral", "surprise").index(label) for label in mapping.target.labels]
+    assert mapped.probabilities == pytest.approx((kept / kept.sum(axis=1, keepdims=True))[:, order])
+
+
+def test_a_row_whose_whole_mass_is_dropped_becomes_uniform() -> None:
+    sure = Predictions(FER2013, np.arange(2), one_hot(np.array([FER2013.index("fear"), FER2013.index("happy")])))
+    mapped = sure.mapped(find_map("fer2013-to-three"))
+    assert mapped.probabilities[0] == pytest.approx(1 / 3)
+    assert mapped.probabilities[1].tolist() == [float(label == "happy") for label in mapped.vocabulary.labels]
+
+
+def test_a_map_from_other_labels_is_refused(predictions: Predictions) -> None:
+    with pytest.raises(DataError, match="for the map ferplus-to-fer2013"):
+        predictions.mapped(find_map("ferplus-to-fer2013"))
 
 
 # ---- the interval

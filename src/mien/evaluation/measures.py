@@ -52,7 +52,8 @@ class Estimate:
 
     Attributes:
         value: On the faces themselves; None where it is not defined.
-        low: Lower end of the percentile bootstrap interval over faces; None where there is none.
+        low: Lower end of the interval: of the percentile bootstrap over faces, unless ``evaluation.intervals`` has a
+            better one for such a number; None where there is none.
         high: Upper end.
         n: Faces it is about.
     """
