@@ -35,6 +35,8 @@ benchmarks: layouts
 	python benchmarks/training_speed.py $(DATA)/fer2013.parquet --keras $(KERAS)
 	python benchmarks/svm_tuning.py $(DATA)/fer2013.parquet
 	python benchmarks/score_model.py $(DATA)/fer2013.parquet
+	python benchmarks/certainty.py $(DATA)/fer2013.parquet --write
+	python benchmarks/evaluation_cost.py $(DATA)/fer2013.parquet
 	python benchmarks/crop_loss.py $(DATA)/fer2013.parquet --yunet $(YUNET)
 	python benchmarks/startup.py $(PHOTO)
 	python benchmarks/memory.py $(PHOTO)

@@ -336,6 +336,14 @@ def test_a_shape_that_the_network_leaves_open_is_compared_when_faces_are_scored(
             "no ferplus_probabilities",
         ),
         (lambda card: {**card, "vocabularies": {}}, r"vocabularies is \{\}, not at least one"),
+        (
+            lambda card: {**card, "calibration": {**card["calibration"], "error_rate": 20.0}},
+            r"calibration\.error_rate is 20\.0, not between 0 and 1",
+        ),
+        (
+            lambda card: {**card, "calibration": {**card["calibration"], "thresholds": [{"error_rate": 0.1}]}},
+            r"calibration\.thresholds\.0\.confidence is missing",
+        ),
     ],
     ids=[
         "no calibration",
@@ -353,6 +361,8 @@ def test_a_shape_that_the_network_leaves_open_is_compared_when_faces_are_scored(
         "list for an object",
         "outputs",
         "vocabulary",
+        "error rate",
+        "threshold",
     ],
 )
 def test_a_wrong_card_is_refused_with_the_field(toy_bundle: Path, change: Callable[[Any], Any], complaint: str) -> None:
@@ -393,6 +403,80 @@ def test_a_network_without_an_output_that_its_card_names_is_refused(
     save(tmp_path / "toy", toy_network, {**toy_card, "outputs": [*toy_card["outputs"], "mood"]})
     with pytest.raises(BundleError, match="lacks the outputs mood"):
         Bundle(tmp_path / "toy").score(FACES, ["features"])
+
+
+# ---- thresholds
+
+
+def with_thresholds(folder: Path, *reached: float, missed: tuple[float, ...] = ()) -> None:
+    """A table on the card: the confidence for a rate is 1 less the rate, and of one that was missed 0.99."""
+    table = [
+        {"error_rate": r, "confidence": 1 - r, "accuracy": 1 - r, "share": r, "reached": True} for r in reached
+    ] + [{"error_rate": r, "confidence": 0.99, "accuracy": 0.5, "share": 0.1, "reached": False} for r in missed]
+    rewrite_card(folder, lambda card: {**card, "calibration": {**card["calibration"], "thresholds": table}})
+
+
+@pytest.mark.parametrize(
+    ("asked", "rate"), [(0.1, 0.1), (0.05, 0.05), (0.3, 0.3), (0.07, 0.05), (0.29, 0.1), (0.9, 0.3)]
+)
+def test_the_threshold_of_an_error_rate_is_that_of_the_nearest_that_is_as_strict(
+    toy_bundle: Path, asked: float, rate: float
+) -> None:
+    with_thresholds(toy_bundle, 0.3, 0.05, 0.1, missed=(0.02,))
+    found = read_card(toy_bundle).threshold(asked)
+    assert (found.error_rate, found.confidence, found.accuracy, found.share) == (rate, 1 - rate, 1 - rate, rate)
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        (0.0, "the error rate 0; expected a share between 0 and 1"),
+        (1.0, "the error rate 1; expected"),
+        (-0.1, "the error rate -0.1; expected"),
+        (float("nan"), "the error rate nan; expected"),
+        (0.01, "toy has no threshold for an error rate of 0.01; expected at least 0.02"),
+        (0.02, "no confidence of toy kept an error rate of 0.02 on its held-out faces; expected at least 0.1, which"),
+        (0.07, "no confidence of toy kept an error rate of 0.07"),
+    ],
+)
+def test_an_error_rate_without_a_threshold_is_refused(toy_bundle: Path, asked: float, complaint: str) -> None:
+    with_thresholds(toy_bundle, 0.1, 0.3, missed=(0.02, 0.05))
+    with pytest.raises(BundleError, match=complaint):
+        read_card(toy_bundle).threshold(asked)
+
+
+def test_a_card_without_thresholds_is_read_and_says_what_to_do(toy_bundle: Path) -> None:
+    """As cards were before there were any."""
+    assert '"thresholds": []' in (toy_bundle / "card.json").read_text()
+    rewrite_card(
+        toy_bundle,
+        lambda card: {
+            **card,
+            "calibration": {k: v for k, v in card["calibration"].items() if k not in ("thresholds", "error_rate")},
+        },
+    )
+    found = Bundle(toy_bundle).card
+    assert (found.calibration.error_rate, found.calibration.thresholds) == (0.2, [])
+    with pytest.raises(BundleError, match="the card of toy has no thresholds .* mien export"):
+        found.threshold(0.1)
+
+
+def test_a_card_whose_every_threshold_was_missed_says_so(toy_bundle: Path) -> None:
+    with_thresholds(toy_bundle, missed=(0.1, 0.2))
+    with pytest.raises(BundleError, match="kept an error rate of 0.2 on its held-out faces; expected a better model"):
+        read_card(toy_bundle).threshold(0.2)
+
+
+def test_the_shipped_card_has_a_threshold_for_each_rate_and_its_own_among_them() -> None:
+    card = read_card(available()["mien-small"])
+    own = card.threshold(card.calibration.error_rate)
+    assert own.confidence == card.calibration.uncertain_below
+    assert (own.accuracy, own.share) == (card.calibration.accuracy_when_certain, card.calibration.share_certain)
+    table = card.calibration.thresholds
+    assert [t.error_rate for t in table] == [0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3]
+    assert all(t.reached and t.accuracy >= 1 - t.error_rate for t in table)
+    for values in ([-t.confidence for t in table], [t.share for t in table]):
+        assert values == sorted(values)
 
 
 # ---- finding

@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mien.errors import BundleError
 from mien.records import record
 
 FORMAT = 1
@@ -88,6 +89,33 @@ class ScoreCard:
 
 
 @dataclass(frozen=True)
+class CardThreshold:
+    """A confidence from which a model answers, chosen on held-out faces.
+
+    Attributes:
+        error_rate: Share of wrong answers that was asked for, between 0 and 1.
+        confidence: Least confidence, in the primary vocabulary.
+        accuracy: Share right among the held-out faces at or above it.
+        share: Share of the held-out faces at or above it.
+        reached: Whether any confidence keeps the error rate on those faces; if not, this is that of the surest.
+    """
+
+    error_rate: float
+    confidence: float
+    accuracy: float
+    share: float
+    reached: bool
+
+    def __post_init__(self) -> None:
+        _check_error_rate(self.error_rate)
+
+
+def _check_error_rate(error_rate: float) -> None:
+    if not 0 < error_rate < 1:
+        raise ValueError(f"error_rate is {error_rate}, not between 0 and 1")
+
+
+@dataclass(frozen=True)
 class Calibration:
     """How far the probabilities can be believed.
 
@@ -100,6 +128,8 @@ class Calibration:
         uncertain_below: Confidence in the primary vocabulary under which mien says that it is uncertain.
         accuracy_when_certain: Share right among the faces at or above that confidence.
         share_certain: Share of faces at or above it.
+        error_rate: Share of wrong answers that ``uncertain_below`` was chosen for, between 0 and 1.
+        thresholds: The same for several error rates, that one among them; empty on a card of an earlier version.
     """
 
     fitted_on: str
@@ -109,6 +139,16 @@ class Calibration:
     uncertain_below: float
     accuracy_when_certain: float
     share_certain: float
+    error_rate: float = 0.2
+    thresholds: list[CardThreshold] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        _check_error_rate(self.error_rate)
+
+    @property
+    def reached(self) -> bool:
+        """Whether ``uncertain_below`` keeps its error rate; if not, it is the confidence of the surest face."""
+        return self.accuracy_when_certain >= 1 - self.error_rate - 1e-9
 
 
 @dataclass(frozen=True)
@@ -219,6 +259,40 @@ class Card:
             ),
             None,
         )
+
+    def threshold(self, error_rate: float) -> CardThreshold:
+        """The lowest confidence on the card from which at most this share of the answers is wrong.
+
+        Args:
+            error_rate: Share of wrong answers, between 0 and 1. For one between two of the card's the stricter counts.
+
+        Raises:
+            BundleError: It is no such share, the card has no thresholds or none as strict, or no confidence reached it
+                on the held-out faces.
+        """
+        table, asked = self.calibration.thresholds, f"{error_rate:g}"
+        if not 0 < error_rate < 1:
+            raise BundleError(f"the error rate {asked}", "a share between 0 and 1, such as 0.1 for one wrong in ten")
+        if not table:
+            raise BundleError(
+                f"the card of {self.name} has no thresholds for other error rates",
+                "a model exported by this version of mien",
+                "Export it again with mien export, or leave the error rate out.",
+            )
+        strict = [t for t in table if t.error_rate <= error_rate]
+        if not strict:
+            raise BundleError(
+                f"{self.name} has no threshold for an error rate of {asked}",
+                f"at least {min(t.error_rate for t in table):g}",
+            )
+        kept = [t for t in strict if t.reached]
+        if not kept:
+            least = min((t.error_rate for t in table if t.reached), default=None)
+            raise BundleError(
+                f"no confidence of {self.name} kept an error rate of {asked} on its held-out faces",
+                "a better model" if least is None else f"at least {least:g}, which it kept",
+            )
+        return min(kept, key=lambda t: t.confidence)
 
     def _counted(self, protocol: str) -> str | None:
         """The vocabulary of a protocol; the longest name that fits, for a name may begin with another and a space."""

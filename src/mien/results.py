@@ -11,6 +11,7 @@ from mien.errors import MissingExtraError
 from mien.expressions import FER2013, FERPLUS
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas
 
 Row = dict[str, Any]
@@ -62,6 +63,41 @@ COLUMN_TYPES: dict[str, type] = columns({FER2013.name: FER2013.labels})
 COLUMNS: tuple[str, ...] = tuple(COLUMN_TYPES)
 
 
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Where in a face a model found what it answered: class activation mapping (Zhou et al. 2015, arXiv 1512.04150).
+
+    Attributes:
+        crop: (s, s) uint8 gray, the face as the network saw it.
+        labels: Those of the model's primary vocabulary (K).
+        evidence: (K, h, w) float32, the network's last layer applied at each place of its last maps. The mean over the
+            places is each label's logit, before the temperature.
+    """
+
+    crop: np.ndarray
+    labels: tuple[str, ...]
+    evidence: np.ndarray
+
+    def of(self, label: str) -> np.ndarray:
+        """Evidence for a label less that for the others, each of them weighted by how likely it is among them.
+
+        Adding the same to every logit changes no probability, so that only a difference says anything; and this is the
+        one that moves the odds of the label, to first order. Against the plain mean over the labels, every place of a
+        face would speak for every likely one.
+
+        Returns:
+            (h, w) float32: above 0 the place speaks for the label, below 0 for what else the face might show.
+        """
+        import numpy as np
+
+        chosen = self.labels.index(label)
+        logits = self.evidence.mean(axis=(1, 2))
+        others = np.arange(len(logits)) != chosen
+        weights = np.exp(logits[others] - logits[others].max())
+        found: np.ndarray = self.evidence[chosen] - np.tensordot(weights / weights.sum(), self.evidence[others], 1)
+        return found
+
+
 @dataclass(frozen=True)
 class Face:
     """One face.
@@ -77,6 +113,7 @@ class Face:
         probabilities: Label of the primary vocabulary → calibrated probability; sums to 1.
         ferplus: FER+ label → calibrated probability; sums to 1. Empty for a model without FER+ outputs beside those
             of its primary vocabulary.
+        explanation: Where in the face the answer comes from; None unless it was asked for. No part of the rows.
     """
 
     box: tuple[float, float, float, float]
@@ -86,6 +123,7 @@ class Face:
     certain: bool
     probabilities: dict[str, float]
     ferplus: dict[str, float] = field(default_factory=dict)
+    explanation: Explanation | None = field(default=None, repr=False, compare=False)
 
     @property
     def ferplus_expression(self) -> str | None:

@@ -17,10 +17,14 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner, Result
 
 from mien import bundle
-from mien.cli import analyze
+from mien.cli import analyze, app
+from mien.errors import BundleError, OutputError
 from mien.expressions import FER_TINY
+from mien.inference.analyze import Analyzer
+from mien.plots.evidence import explain
 from mien.results import COLUMNS, columns
 from tests_support import MOODS, card, hear_interrupts, mien, network, toy
 
@@ -224,6 +228,33 @@ def test_wrong_options_are_one_clear_line(tmp_path: Path, toy_bundle: Path) -> N
         assert done.stderr.startswith("error: ") and text in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
 
+@pytest.mark.parametrize("command", ["analyze", "live"])
+def test_an_error_rate_says_uncertain_more_often(tmp_path: Path, toy_bundle: Path, command: str) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8))
+    made = json.loads((toy_bundle / "card.json").read_text())
+    made["calibration"]["thresholds"] = [
+        {"error_rate": rate, "confidence": c, "accuracy": 1 - rate, "share": 0.5, "reached": True}
+        for rate, c in ((0.3, 0.05), (0.1, 0.999))
+    ]
+    (toy_bundle / "card.json").write_text(json.dumps(made))
+    source = str(tmp_path / "a.png")
+    if command == "live":
+        source = str(tmp_path / "a.avi")
+        writer = cv2.VideoWriter(source, cv2.VideoWriter.fourcc(*"MJPG"), 25, (48, 48))
+        writer.write(cv2.imread(str(tmp_path / "a.png")))
+        writer.release()
+    options = ["--detector", "none", "--model", str(toy_bundle), "--out", str(tmp_path / "x.jsonl")]
+    options += ["--headless"] if command == "live" else []
+    certain = {}
+    for rate in ("0.3", "0.1", "0.2"):
+        done = CliRunner().invoke(app, [command, source, *options, "--error-rate", rate])
+        assert done.exit_code == 0, done.output
+        certain[rate] = json.loads((tmp_path / "x.jsonl").read_text())["certain"]
+    assert certain == {"0.3": True, "0.1": False, "0.2": False}
+    done = CliRunner().invoke(app, [command, source, *options, "--error-rate", "0.05"])
+    assert isinstance(done.exception, BundleError) and "expected at least 0.1" in str(done.exception)
+
+
 def test_a_folder_without_images_and_a_pattern_without_files_have_rows(tmp_path: Path, toy_bundle: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = mien("analyze", "empty", "*.bmp", "--model", toy_bundle, cwd=tmp_path)
@@ -282,13 +313,78 @@ def test_a_picture_that_cannot_be_written_stops_the_run_and_keeps_the_rows(tmp_p
     assert [json.loads(line)["source"] for line in (tmp_path / "x.jsonl").read_text().splitlines()] == ["a.png"]
 
 
-@pytest.mark.parametrize("drawn", ["pics", "pics/../pics", "link"])
+@pytest.mark.parametrize("drawn", ["pics", "pics/../pics", "link", "pics/sub"])
 def test_originals_are_never_overwritten(tmp_path: Path, toy_bundle: Path, drawn: str) -> None:
     (tmp_path / "pics" / "sub").mkdir(parents=True)
     (tmp_path / "link").symlink_to("pics")
-    for name in ("a.png", "sub/b.png"):
+    for name in ("a.png", "b.png", "sub/b.png"):  # in pics/sub, the drawn b.png would take another's place
         cv2.imwrite(str(tmp_path / "pics" / name), np.zeros((30, 50), np.uint8))
     before = {p: p.read_bytes() for p in (tmp_path / "pics").rglob("*.png")}
     done = mien("analyze", "pics", "--detector", "none", "--model", toy_bundle, "--annotate", drawn, cwd=tmp_path)
     assert done.returncode == 1 and "would overwrite" in done.stderr and "--annotate drawn" in done.stderr
     assert {p: p.read_bytes() for p in (tmp_path / "pics").rglob("*.png")} == before
+
+
+# ---- --explain
+
+
+def in_process(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["analyze", *map(str, arguments)])
+
+
+def test_explained_pictures_show_each_face_and_the_rows_stay_as_they_are(
+    album: Path, toy_bundle: Path, tmp_path: Path
+) -> None:
+    options = ("--model", toy_bundle, "--detector", "haar", "--out")
+    drawn = tmp_path / "explained"
+    done = in_process(album, *options, tmp_path / "with.jsonl", "--explain", drawn)
+    assert done.exit_code == 1, done.output  # one picture is broken, which costs its own row
+    in_process(album, *options, tmp_path / "without.jsonl")
+    assert (tmp_path / "with.jsonl").read_text() == (tmp_path / "without.jsonl").read_text()
+    # None of the broken one, and none of the one without a face.
+    found = {str(p.relative_to(drawn)): cv2.imread(str(p)) for p in drawn.rglob("*") if p.is_file()}
+    assert sorted(found) == ["couple.png", "deep er/one.jpg", "one.jpg"]
+    assert found["couple.png"].shape[0] > 1.5 * found["one.jpg"].shape[0] > 300
+    analyzer = Analyzer(toy_bundle, "haar", explain=True)
+    expected = explain(analyzer(album / "couple.png"))
+    np.testing.assert_array_equal(found["couple.png"], expected)
+
+
+def test_both_kinds_of_pictures_are_drawn_side_by_side(tmp_path: Path, toy_bundle: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.random.default_rng(0).integers(0, 256, (60, 60), dtype=np.uint8))
+    folders = ("--annotate", tmp_path / "drawn", "--explain", tmp_path / "explained")
+    done = in_process(tmp_path / "a.png", "--detector", "none", "--model", toy_bundle, *folders)
+    assert done.exit_code == 0, done.output
+    drawn, explained = (cv2.imread(str(tmp_path / name / "a.png")) for name in ("drawn", "explained"))
+    assert drawn.shape == (60, 60, 3) and explained.shape[1] > 700
+
+
+@pytest.mark.parametrize(
+    ("annotate", "explained"), [("drawn", "drawn"), ("drawn", "drawn/sub"), ("drawn/sub", "drawn/./x/..")]
+)
+def test_pictures_of_two_kinds_do_not_take_each_other_s_place(
+    tmp_path: Path, toy_bundle: Path, annotate: str, explained: str
+) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((30, 50), np.uint8))
+    folders = ("--annotate", tmp_path / annotate, "--explain", tmp_path / explained)
+    done = in_process(tmp_path / "a.png", "--detector", "none", "--model", toy_bundle, *folders)
+    assert isinstance(done.exception, OutputError) and "lie in one another" in str(done.exception)
+    assert not (tmp_path / "drawn").exists() and done.stdout == ""
+
+
+def test_explaining_never_overwrites_an_original(tmp_path: Path, toy_bundle: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((30, 50), np.uint8))
+    before = (tmp_path / "a.png").read_bytes()
+    done = in_process(tmp_path, "--detector", "none", "--model", toy_bundle, "--explain", tmp_path)
+    assert isinstance(done.exception, OutputError)
+    assert "--explain" in str(done.exception) and "would overwrite" in str(done.exception)
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_a_model_that_cannot_explain_says_so_before_anything_is_written(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((30, 50), np.uint8))
+    model = toy(tmp_path / "toy", {"moods": MOODS}, 32, only_probabilities=True)
+    options = ("--model", model, "--detector", "none", "--out", tmp_path / "x.jsonl", "--explain", tmp_path / "drawn")
+    done = in_process(tmp_path / "a.png", *options)
+    assert isinstance(done.exception, BundleError) and "mien-small" in str(done.exception)
+    assert not (tmp_path / "x.jsonl").exists() and not (tmp_path / "drawn").exists()

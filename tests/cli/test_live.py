@@ -45,7 +45,7 @@ class FakeAnalyzer:
     delay = 0.0
     before: Callable[[int], None] = staticmethod(lambda i: None)
 
-    def __init__(self, model: str, detector: str, threads: int) -> None:
+    def __init__(self, model: str, detector: str, threads: int, error_rate: float | None = None) -> None:
         if model == "absent":
             raise BundleError("no model 'absent'")
         self.seen = 0

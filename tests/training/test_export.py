@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from mien import bundle
+from mien.cli import app
 from mien.errors import ExportError
+from mien.evaluation.calibration import certainty_threshold
+from mien.evaluation.cards import ERROR_RATES
 from mien.training import export, run
 from mien.training.export import Deployed
 
@@ -37,6 +41,8 @@ def test_the_bundle_says_what_torch_says(finished: run.Run, tmp_path: Path) -> N
         np.testing.assert_allclose(out[f"{name}_evidence"].mean((2, 3)), out[f"{name}_logits"], atol=1e-4)
     np.testing.assert_allclose(out["features"], maps.mean((2, 3)).numpy(), atol=1e-4)
     assert card.parity <= export.TOLERANCE
+    assert card.calibration.error_rate == 0.2
+    assert [t.error_rate for t in card.calibration.thresholds] == list(ERROR_RATES)
     assert {(s.part, s.protocol.split()[0]) for s in card.scores} == {
         (p, v) for p in ("validation", "public_test") for v in ("fer2013", "ferplus")
     }
@@ -90,3 +96,25 @@ def test_the_file_names_no_folder_of_the_machine_that_made_it(finished: run.Run,
         text = file.read_bytes()
         for folder in (str(Path(torch.__file__).parent), str(Path(export.__file__).parent), str(tmp_path)):
             assert folder.encode() not in text, f"{file.name} names {folder}"
+
+
+def test_an_error_rate_sets_the_threshold_of_certainty(finished: run.Run, tmp_path: Path) -> None:
+    folder, out = finished.folder, tmp_path / "made"
+    for wrong in ("0", "1", "-0.2", "35"):
+        done = CliRunner().invoke(app, ["export", str(folder), str(out), "--error-rate", wrong])
+        assert done.exit_code == 2 and "between 0 and 1" in done.output
+    done = CliRunner().invoke(app, ["export", str(folder), str(out), "--error-rate", "0.35"])
+    assert done.exit_code == 0, done.output
+    made = bundle.read_card(out).calibration
+    assert made.error_rate == 0.35
+    assert [t.error_rate for t in made.thresholds] == [*ERROR_RATES, 0.35]
+    at = finished.faces.positions(finished.split.parts["validation"])
+    faces = np.ascontiguousarray(finished.faces.faces[at])
+    p = bundle.Bundle(out).score(faces, ["fer2013_probabilities"])["fer2013_probabilities"]
+    found = certainty_threshold(p, finished.faces.labels[at].astype(int), 0.65)
+    assert made.n == len(at) and made.reached == found.reached
+    assert made.uncertain_below == pytest.approx(found.confidence, abs=1e-5)
+    assert (made.accuracy_when_certain, made.share_certain) == pytest.approx((found.accuracy, found.share))
+    said = f"from a confidence of {made.uncertain_below:.1%} on: {made.share_certain:.1%} of the {made.n} held-out"
+    assert said in done.output
+    assert ("no confidence keeps an error rate of 35.0%" in done.output) is not made.reached

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import DetectorName, Model, Threads
+from mien.cli.options import DetectorName, ErrorRate, Model, Threads
 from mien.weights import DEFAULT
 
 if TYPE_CHECKING:
@@ -39,9 +39,16 @@ def analyze(
     annotate: Annotated[
         Path | None, typer.Option("--annotate", metavar="DIR", help="Write pictures with the faces drawn on them here.")
     ] = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            "--explain", metavar="DIR", help="Write pictures here that show where in each face the answer comes from."
+        ),
+    ] = None,
     model: Model = DEFAULT,
     detector: DetectorName = "auto",
     threads: Threads = 0,
+    error_rate: ErrorRate = None,
 ) -> None:
     """Find faces and say what they express, and how sure that is.
 
@@ -53,8 +60,9 @@ def analyze(
     from mien.inference.analyze import Analyzer
     from mien.inference.find import find_images
 
+    _refuse_one_folder(annotate, explain)
     with ExitStack() as stack:
-        analyzer = Analyzer(model, detector, threads)
+        analyzer = Analyzer(model, detector, threads, explain is not None, error_rate)
         show: Callable[[list[Row]], None]
         table: list[Row] = []
         if out is not None:
@@ -65,11 +73,11 @@ def analyze(
             show = _print_json
         note_caveats(analyzer.card)
         found = list(find_images(paths))
-        root = _common_folder([f.path for f in found])
+        copies = _copies(found, annotate, explain)
         tally = _Tally(len(found))
         with interrupts(tally.stop):
             for item in _progress(found):
-                result = _one(analyzer, item, annotate and _copy_of(item.path, annotate, root))
+                result = _one(analyzer, item, *copies.get(item.path, (None, None)))
                 tally.add(result)
                 show(result.rows())
                 del table[_TABLE_ROWS + 1 :]
@@ -77,14 +85,7 @@ def analyze(
                     break
     if table:
         _print_table(table)
-    if tally.interrupted or out is not None or sys.stdout.isatty():
-        typer.echo(
-            f"{tally}; detector {analyzer.detector_name}, model {analyzer.model_name}"
-            + (f"; rows in {out}" if out else ""),
-            err=True,
-        )
-    if tally.interrupted or tally.counts["error"]:
-        raise typer.Exit(130 if tally.interrupted else 1)
+    _conclude(tally, analyzer, out)
 
 
 @dataclass
@@ -112,7 +113,20 @@ class _Tally:
         )
 
 
-def _one(analyzer: Analyzer, item: Found, drawn: Path | None) -> ImageResult:
+def _conclude(tally: _Tally, analyzer: Analyzer, out: Path | None) -> None:
+    """What was done, in a line, and the exit status where that is not 0."""
+    if tally.interrupted or out is not None or sys.stdout.isatty():
+        typer.echo(
+            f"{tally}; detector {analyzer.detector_name}, model {analyzer.model_name}"
+            + (f"; rows in {out}" if out else ""),
+            err=True,
+        )
+    if tally.interrupted or tally.counts["error"]:
+        raise typer.Exit(130 if tally.interrupted else 1)
+
+
+def _one(analyzer: Analyzer, item: Found, annotated: Path | None, explained: Path | None) -> ImageResult:
+    """The result of an image, and its pictures; one without a face has nothing that could be explained."""
     from mien.errors import ImageError
     from mien.images import read_image
 
@@ -122,33 +136,71 @@ def _one(analyzer: Analyzer, item: Found, drawn: Path | None) -> ImageResult:
     try:
         image = read_image(item.path)
         result = analyzer.frame(image, source)
-        if drawn is not None:
+        if annotated is not None:
             from mien.plots.annotate import annotate, write_picture
 
-            write_picture(drawn, annotate(image, result))
+            write_picture(annotated, annotate(image, result))
+        if explained is not None and result.faces:
+            from mien.plots.annotate import write_picture
+            from mien.plots.evidence import explain
+
+            write_picture(explained, explain(result))
     except ImageError as error:  # what cannot be written is no fault of this image, and stops the run
         return analyzer.failure(source, str(error))
     return result
 
 
 def _common_folder(paths: list[Path]) -> str:
-    """Deepest folder that holds every picture, so that annotated copies keep their subfolders and never collide."""
+    """Deepest folder that holds every picture, so that what is drawn keeps its subfolders and never collides."""
     try:
         return os.path.commonpath([os.path.dirname(os.path.abspath(p)) for p in paths])  # noqa: PTH100, PTH120
     except ValueError:
         return str(Path.cwd())
 
 
-def _copy_of(picture: Path, folder: Path, root: str) -> Path:
-    """Where the annotated copy of a picture goes; OutputError if that is the picture itself."""
+def _refuse_one_folder(annotate: Path | None, explain: Path | None) -> None:
     from mien.errors import OutputError
 
-    copy = folder / os.path.relpath(picture, root)
-    if copy.resolve() == picture.resolve():
+    if annotate is None or explain is None:
+        return
+    first, second = annotate.resolve(), explain.resolve()
+    if first.is_relative_to(second) or second.is_relative_to(first):
         raise OutputError(
-            f"--annotate {folder} would overwrite {picture} with its annotated copy",
+            f"--annotate {annotate} and --explain {explain} lie in one another",
+            "two folders, so that no picture takes another's place",
+            "Name them apart, such as --annotate drawn --explain explained",
+        )
+
+
+def _copies(
+    found: list[Found], annotate: Path | None, explain: Path | None
+) -> dict[Path, tuple[Path | None, Path | None]]:
+    """Where what is drawn of each picture goes; OutputError if that is one of the pictures themselves."""
+    if annotate is None and explain is None:
+        return {}
+    root = _common_folder([f.path for f in found])
+    originals = {f.path.resolve() for f in found}
+    return {
+        f.path: (
+            _copy_of(f.path, annotate, root, "--annotate", originals),
+            _copy_of(f.path, explain, root, "--explain", originals),
+        )
+        for f in found
+    }
+
+
+def _copy_of(picture: Path, folder: Path | None, root: str, option: str, originals: set[Path]) -> Path | None:
+    from mien.errors import OutputError
+
+    if folder is None:
+        return None
+    copy = folder / os.path.relpath(picture, root)
+    if (taken := copy.resolve()) in originals:
+        its = "it" if taken == picture.resolve() else str(picture)
+        raise OutputError(
+            f"{option} {folder} would overwrite {copy} with what is drawn of {its}",
             "another folder than the pictures' own",
-            "Name one that does not exist yet, such as --annotate drawn",
+            f"Name one that does not exist yet, such as {option} drawn",
         )
     return copy
 

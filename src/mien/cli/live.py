@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.options import DetectorName, Model, Threads
+from mien.cli.options import DetectorName, ErrorRate, Model, Threads
 from mien.weights import DEFAULT
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def live(
     model: Model = DEFAULT,
     detector: DetectorName = "auto",
     threads: Threads = 0,
+    error_rate: ErrorRate = None,
 ) -> None:
     """Watch a camera or play a video file, and say what the faces express.
 
@@ -72,7 +73,7 @@ def live(
     with interrupts(stop), ExitStack() as stack:
         capture = stack.enter_context(Capture(source))
         window = None if headless else stack.enter_context(_window(capture.name))
-        analyzer = Analyzer(model, detector, threads)
+        analyzer = Analyzer(model, detector, threads, error_rate=error_rate)
         note_caveats(analyzer.card)
         write = _nowhere if out is None else stack.enter_context(RowWriter(out, columns(analyzer.columns))).write
         if headless and out is None:

@@ -23,6 +23,16 @@ SplitFile = Annotated[
     Path | None,
     typer.Option("--split", metavar="FILE", help="A split written by mien data, in place of the official one."),
 ]
+ErrorRate = Annotated[
+    float | None,
+    typer.Option(
+        "--error-rate",
+        metavar="RATE",
+        help="Say uncertain so often that only this share of the other answers is wrong, such as 0.1, as measured on "
+        "the model's held-out faces; its own rate (0.2) if absent. Between two rates on its card the stricter counts.",
+        show_default=False,
+    ),
+]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads of the network; 0 lets it choose.")]
 
 

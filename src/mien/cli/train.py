@@ -90,13 +90,19 @@ def export(
     out: Annotated[Path, typer.Argument(help="Folder of the bundle to make.")],
     data: Annotated[Path | None, typer.Option("--data", help="Where the run's data set is now.")] = None,
     description: Annotated[str, typer.Option("--description", help="A sentence for the card.")] = "",
+    error_rate: Annotated[
+        float,
+        typer.Option("--error-rate", metavar="RATE", help="Share of wrong answers among those that are not uncertain."),
+    ] = 0.2,
 ) -> None:
     """Turn a finished run into a model bundle; refused if ONNX and torch disagree."""
+    if not 0 < error_rate < 1:
+        raise typer.BadParameter(f"--error-rate is {error_rate:g}, not between 0 and 1")
     need_train_extra("mien export")
     from mien.training import export as exporter
     from mien.training import run as runs
 
-    _told(exporter.export(runs.finished(run, data), out, description), out)
+    _told(exporter.export(runs.finished(run, data), out, description, error_rate), out)
 
 
 def _has_head(file: Path) -> bool:
@@ -118,11 +124,12 @@ def _finish(run: Run) -> None:
         typer.echo(f"stopped early: {run.stopped}")
     if run.recipe.head is None:
         _told(exporter.export(run, bundle), bundle)
-        return
-    network = run.folder / "network"
-    if not network.exists():
-        _told(exporter.export(run, network), network)
-    fit_head(run.folder, network, run.faces, run.split, run.recipe)
+    else:
+        network = run.folder / "network"
+        if not network.exists():
+            _told(exporter.export(run, network), network)
+        fit_head(run.folder, network, run.faces, run.split, run.recipe)
+    typer.echo(f"measure it with: mien evaluate {run.folder}")
 
 
 def _draw(run: Run) -> None:
@@ -156,6 +163,12 @@ def _told(card: Card, folder: Path) -> None:
         typer.echo(f"shortened ({card.training.shortened}): the scores below are not those of the whole recipe")
     for s in card.scores:
         typer.echo(f"{s.part}, {s.protocol}: {s.value:.2%} (95% interval {s.low:.2%} to {s.high:.2%}, n = {s.n})")
+    sure = card.calibration
+    kept = "" if sure.reached else f": no confidence keeps an error rate of {sure.error_rate:.1%}, these are the surest"
+    typer.echo(
+        f"certain from a confidence of {sure.uncertain_below:.1%} on: {sure.share_certain:.1%} of the {sure.n:,} "
+        f"held-out faces, and {sure.accuracy_when_certain:.1%} of these are right{kept}"
+    )
     typer.echo(f"bundle in {folder}; use it with: mien analyze PATH --model {folder}")
 
 

@@ -11,7 +11,7 @@ from mien.errors import DataError
 from mien.expressions import FERPLUS, Vocabulary, ferplus_majority
 
 MAJORITY, PLURALITY = "ferplus-majority", "ferplus-plurality"
-_TITLES = {
+TITLES = {
     MAJORITY: "FER+ official majority: single votes dropped, more than half of the rest required (Barsoum et al. 2016)",
     PLURALITY: "FER+ plurality: the commonest of the ten votes, where that is an expression; the first where two tie",
 }
@@ -65,8 +65,8 @@ def truths(faces: FaceSet, positions: np.ndarray) -> list[Truth]:
     found = [Truth(own.name, f"{own.name} labels, every face", own, rows, faces.labels[positions].astype(np.int64))]
     if votes.any():
         found += [
-            Truth(MAJORITY, _TITLES[MAJORITY], FERPLUS, rows, ferplus_majority(votes)),
-            Truth(PLURALITY, _TITLES[PLURALITY], FERPLUS, rows, plurality(votes)),
+            Truth(MAJORITY, TITLES[MAJORITY], FERPLUS, rows, ferplus_majority(votes)),
+            Truth(PLURALITY, TITLES[PLURALITY], FERPLUS, rows, plurality(votes)),
         ]
     return [truth for truth in found if truth.n]
 

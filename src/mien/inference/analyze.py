@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
 
 from mien import bundle
-from mien.errors import ImageError
+from mien.errors import BundleError, ImageError
 from mien.expressions import FERPLUS
 from mien.faces import crop, frame_of, to_gray, whole
 from mien.images import read_image
 from mien.inference import detect
 from mien.inference.detect import Detection
-from mien.results import Face, ImageResult, Results, columns
+from mien.results import Explanation, Face, ImageResult, Results, columns
 
 Picture = str | os.PathLike[str] | bytes | np.ndarray
 ColourOrder = Literal["BGR", "RGB"]
@@ -33,15 +34,20 @@ class Analyzer:
         detector: ``auto`` (YuNet where it is cached, else Haar), ``haar``, ``yunet``, or ``none``: the whole picture
             is the face.
         threads: Threads of ONNX Runtime; 0 lets it choose.
+        explain: Give each face its ``explanation``: where in it the evidence for each expression lies.
+        error_rate: Share of wrong answers, between 0 and 1, to say "uncertain" for, by the thresholds on the model's
+            card; for a rate between two of these the stricter counts. None takes the model's own.
 
     Attributes:
         card: What the model says about itself.
         columns: Columns of the results' rows, in order, and their types.
         model_name: Name of the bundle.
         detector_name: Name of the detector in use.
+        uncertain_below: Confidence under which an answer is not certain.
 
     Raises:
-        BundleError: The model or the detector is missing or damaged.
+        BundleError: The model or the detector is missing or damaged, the model cannot explain its answers, or it has
+            no threshold for the error rate.
         FetchError: The cached detector was altered.
 
     Example:
@@ -51,9 +57,19 @@ class Analyzer:
     """
 
     def __init__(
-        self, model: str | os.PathLike[str] = bundle.DEFAULT, detector: str = "auto", threads: int = 0
+        self,
+        model: str | os.PathLike[str] = bundle.DEFAULT,
+        detector: str = "auto",
+        threads: int = 0,
+        explain: bool = False,
+        error_rate: float | None = None,
     ) -> None:
         self._bundle = bundle.Bundle(bundle.find(model), threads)
+        card = self._bundle.card
+        self.uncertain_below: float = (
+            card.calibration.uncertain_below if error_rate is None else card.threshold(error_rate).confidence
+        )
+        self._evidence = _evidence_of(self._bundle.card) if explain else ""
         self._bundle.prepare()
         self._detector = detect.detector(detector)
         self.card = self._bundle.card
@@ -133,9 +149,9 @@ class Analyzer:
             crops = [whole(gray, size) for _ in detections]
         else:
             crops = [crop(gray, frame_of(d.box, d.landmarks, self._geometry), size) for d in detections]
-        scores = self._bundle.score(np.stack(crops), self._outputs)
-        threshold = self.card.calibration.uncertain_below
+        scores = self._bundle.score(np.stack(crops), self._outputs + ([self._evidence] if self._evidence else []))
         voted = scores[self._outputs[1]] if len(self._outputs) > 1 else None
+        evidence = self._checked(scores[self._evidence]) if self._evidence else None
         faces = []
         for i, found in enumerate(detections):
             probabilities = _by_label(self._labels, scores[self._outputs[0]][i])
@@ -147,12 +163,23 @@ class Analyzer:
                     found.score,
                     best,
                     probabilities[best],
-                    probabilities[best] >= threshold,
+                    # Not the rounded one: many faces may have the very confidence of the threshold.
+                    float(scores[self._outputs[0]][i].max()) >= self.uncertain_below,
                     probabilities,
                     {} if voted is None else _by_label(FERPLUS.labels, voted[i]),
+                    None if evidence is None else Explanation(crops[i], tuple(self._labels), evidence[i]),
                 )
             )
         return faces
+
+    def _checked(self, evidence: np.ndarray) -> np.ndarray:
+        if evidence.ndim != 4 or evidence.shape[1] != len(self._labels):
+            raise BundleError(
+                f"{self.model_name}: {self._evidence} has the shape {evidence.shape}",
+                f"(n, {len(self._labels)}, h, w)",
+                "Export the bundle again.",
+            )
+        return evidence
 
     def _analyse(self, picture: Picture, index: int, colour_order: ColourOrder) -> ImageResult:
         name = _name(picture, index)
@@ -176,7 +203,11 @@ class Analyzer:
 
 @overload
 def analyze(
-    pictures: Picture, model: str | os.PathLike[str] = ..., detector: str = ..., colour_order: ColourOrder = ...
+    pictures: Picture,
+    model: str | os.PathLike[str] = ...,
+    detector: str = ...,
+    colour_order: ColourOrder = ...,
+    error_rate: float | None = ...,
 ) -> ImageResult: ...
 @overload
 def analyze(
@@ -184,12 +215,14 @@ def analyze(
     model: str | os.PathLike[str] = ...,
     detector: str = ...,
     colour_order: ColourOrder = ...,
+    error_rate: float | None = ...,
 ) -> Results: ...
 def analyze(
     pictures: Any,
     model: str | os.PathLike[str] = bundle.DEFAULT,
     detector: str = "auto",
     colour_order: ColourOrder = "BGR",
+    error_rate: float | None = None,
 ) -> ImageResult | Results:
     """Find the faces of a picture, or of several, and score their expressions.
 
@@ -199,17 +232,38 @@ def analyze(
         model: Name or folder of a bundle.
         detector: ``auto``, ``haar``, ``yunet`` or ``none``.
         colour_order: ``BGR`` (OpenCV's, the default) or ``RGB``, of colour arrays.
+        error_rate: Share of wrong answers to say "uncertain" for; the model's own if None. See ``Analyzer``.
 
     Returns:
         An ``ImageResult``, or ``Results`` for a list. ``faces`` is empty where there is no face.
 
     Raises:
         ImageError: The one picture cannot be read.
-        BundleError: The model or the detector is missing or damaged.
+        BundleError: The model or the detector is missing or damaged, or it has no threshold for the error rate.
         FetchError: The cached detector was altered.
     """
-    results: ImageResult | Results = Analyzer(model, detector)(pictures, colour_order)
+    results: ImageResult | Results = Analyzer(model, detector, error_rate=error_rate)(pictures, colour_order)
     return results
+
+
+def _evidence_of(card: bundle.Card) -> str:
+    """The output with the evidence for the primary vocabulary.
+
+    Raises:
+        BundleError: The model has none.
+    """
+    if (name := f"{card.primary}_evidence") in card.outputs:
+        return name
+    able = []
+    for folder in bundle.available().values():
+        with suppress(BundleError):
+            other = bundle.read_card(folder)
+            able += [other.name] if f"{other.primary}_evidence" in other.outputs else []
+    raise BundleError(
+        f"{card.name} cannot show where in a face its evidence lies",
+        f"a network that averages its last maps over the face, as {', '.join(able) or 'none that is installed'} does",
+        "See what is installed with: mien models",
+    )
 
 
 def _by_label(labels: Sequence[str], values: np.ndarray) -> dict[str, float]:

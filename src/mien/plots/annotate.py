@@ -90,7 +90,7 @@ def _label(canvas: np.ndarray, face: Face, unit: float) -> Box:
     before, after = "" if face.certain else "uncertain: ", f" {face.confidence:.0%}"
     room = canvas.shape[1] - 2 * pad - cv2.getTextSize(before + after, _FONT, scale, thick)[0][0]
     most = min(max(room, 100 * unit), 200 * unit)
-    title = before + _fitted(_letters(face.expression, tuple(face.probabilities)), most, scale, thick) + after
+    title = before + fitted(letters(face.expression, tuple(face.probabilities)), most, scale, thick) + after
     (wide, tall), base = cv2.getTextSize(title, _FONT, scale, thick)
     top = y1 - tall - base - 2 * pad
     if top < 0:  # no room above: inside the box
@@ -115,7 +115,7 @@ def _bars(canvas: np.ndarray, face: Face, others: list[Box], unit: float) -> Non
     """The three likeliest expressions as bars: right of the box, left or below, where they cover nothing else."""
     small, line, bar = 0.4 * unit, round(16 * unit), round(60 * unit)
     ranked = [
-        (_fitted(_letters(label, tuple(face.probabilities)), 100 * unit, small, 1), value)
+        (fitted(letters(label, tuple(face.probabilities)), 100 * unit, small, 1), value)
         for label, value in sorted(face.probabilities.items(), key=lambda item: -item[1])[:3]
     ]
     name_width = max(cv2.getTextSize(name, _FONT, small, 1)[0][0] for name, _ in ranked)
@@ -149,7 +149,7 @@ def _bars(canvas: np.ndarray, face: Face, others: list[Box], unit: float) -> Non
         )
 
 
-def _letters(label: str, labels: Sequence[str]) -> str:
+def letters(label: str, labels: Sequence[str]) -> str:
     """A label in the letters that OpenCV has; its place among the labels, from 1, where they are too few for it."""
     apart = unicodedata.normalize("NFKD", label)  # é is now e and an accent
     plain = "".join(c if c.isascii() else "?" if c.isalpha() else "" for c in apart).strip()
@@ -157,7 +157,7 @@ def _letters(label: str, labels: Sequence[str]) -> str:
     return plain if readable else f"label {labels.index(label) + 1}"
 
 
-def _fitted(text: str, most: float, scale: float, thick: int) -> str:
+def fitted(text: str, most: float, scale: float, thick: int) -> str:
     """A text cut off to at most so many pixels."""
     shown = text
     while len(text) > 1 and cv2.getTextSize(shown, _FONT, scale, thick)[0][0] > most:

@@ -13,24 +13,22 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
 from mien import bundle, faces
-from mien.data import FaceSet
 from mien.errors import ExportError
-from mien.evaluation.calibration import certainty_threshold, expected_calibration_error, fit_temperature, softmax
-from mien.evaluation.scores import Predictions, accuracy
+from mien.evaluation import cards
+from mien.evaluation.calibration import fit_temperature, softmax
+from mien.evaluation.scores import Predictions
 from mien.expressions import FERPLUS, Vocabulary
 from mien.models import Network
-from mien.training.losses import truth
 from mien.training.progress import read_log
 from mien.training.run import Run
 
 TOLERANCE = 1e-4
 LICENCE = "Apache-2.0"
-_CHUNK = 256
+_CHUNK = 256  # faces that torch and ONNX are compared on
 
 
 class Deployed(nn.Module):
@@ -70,13 +68,14 @@ class Deployed(nn.Module):
         return (*outputs, features)
 
 
-def export(run: Run, folder: Path, description: str = "") -> bundle.Card:
+def export(run: Run, folder: Path, description: str = "", error_rate: float = cards.ERROR_RATE) -> bundle.Card:
     """Write the bundle of a run.
 
     Args:
         run: A finished run.
         folder: The bundle's folder; must not exist.
         description: A sentence for the card.
+        error_rate: Share of wrong answers, between 0 and 1, that the threshold of certainty is chosen for.
 
     Returns:
         The card.
@@ -89,11 +88,11 @@ def export(run: Run, folder: Path, description: str = "") -> bundle.Card:
     held = run.faces.positions(run.rows("validation"))
     heads = _trained_heads(run)
     logits = _logits(network, heads, run.faces.faces, held)
-    right = {v.name: _truth(run.faces, held, v) for v in heads}
+    right = {name: truth.labels for name, truth in cards.right_answers(run.faces, held).items()}
     temperatures = {
-        v.name: fit_temperature(logits[v.name][named], right[v.name][named])
+        v.name: fit_temperature(logits[v.name][named := right[v.name] >= 0], right[v.name][named])
         for v in heads
-        if (named := right[v.name] >= 0).any()
+        if v.name in right
     }
     kept = [v for v in heads if v.name in temperatures]
     deployed = Deployed(network, temperatures).eval()
@@ -111,7 +110,7 @@ def export(run: Run, folder: Path, description: str = "") -> bundle.Card:
         "parameters": sum(p.numel() for p in network.parameters()),
         "outputs": deployed.output_names,
         "calibration": {
-            **calibration(probabilities, right, kept[0].name),
+            **cards.calibration(probabilities, right, kept[0].name, error_rate),
             "temperature": temperatures,
         },
         "scores": scores(body, kept, run),
@@ -161,7 +160,7 @@ def largest_difference(deployed: Deployed, body: bytes, sample: np.ndarray) -> f
         part = np.ascontiguousarray(sample[i : i + 64])
         with torch.inference_mode():
             wanted = dict(zip(deployed.output_names, deployed(torch.from_numpy(part)), strict=True))
-        got = _session(body).run(names, {"faces": part})
+        got = cards.opened(body).run(names, {"faces": part})
         found += [np.abs(wanted[n].numpy() - g).max() for n, g in zip(names, got, strict=True)]
     # np.max, not max: a NaN must win, so that a network that answers NaN is refused.
     return float(np.max(found))
@@ -182,66 +181,16 @@ def about(run: Run, heads: list[Vocabulary]) -> dict[str, Any]:
 
 def scores(body: bytes, heads: list[Vocabulary], run: Run) -> list[dict[str, Any]]:
     """Single-view accuracy of the exported file on what it was not trained on; PrivateTest is left alone."""
-    session, found = _session(body), []
-    names = [f"{v.name}_probabilities" for v in heads]
+    network, found = cards.opened(body), []
+    names = {v.name: f"{v.name}_probabilities" for v in heads}
     for part in (p for p in run.split.parts if p not in ("train", "private_test")):
         rows = run.rows(part)
         at = run.faces.positions(rows)
-        chunks = [
-            session.run(names, {"faces": np.ascontiguousarray(run.faces.faces[at[i : i + _CHUNK]])})
-            for i in range(0, len(at), _CHUNK)
-        ]
-        for v, column in zip(heads, zip(*chunks, strict=True), strict=True):
-            right = _truth(run.faces, at, v)
-            if not (right >= 0).any():
-                continue
-            result = accuracy(Predictions(v, rows, np.concatenate(column)), rows, right)
-            found.append(
-                {
-                    "data": run.faces.provenance.source,
-                    "part": part,
-                    "protocol": protocol(v, run.faces.vocabulary),
-                    "value": result.value,
-                    "low": result.low,
-                    "high": result.high,
-                    "n": result.n,
-                    "recall": {k: None if np.isnan(r) else round(r, 4) for k, r in result.recall.items()},
-                }
-            )
+        answers, right = cards.answers(network, list(names.values()), run.faces, at), cards.right_answers(run.faces, at)
+        for v in (v for v in heads if v.name in right):
+            predictions = Predictions(v, rows, answers[names[v.name]])
+            found.append(cards.score(run.faces, part, predictions, right[v.name]))
     return found
-
-
-def protocol(asked: Vocabulary, own: Vocabulary) -> str:
-    """How a card's scores are counted."""
-    if asked.name == own.name:
-        return f"{asked.name} labels, every face"
-    return f"{FERPLUS.name} majority: single votes dropped, more than half required"
-
-
-def calibration(probabilities: dict[str, np.ndarray], right: dict[str, np.ndarray], primary: str) -> dict[str, Any]:
-    """How far held-out probabilities can be believed; all of a card's calibration but the temperatures."""
-    error = {}
-    for name, found in probabilities.items():
-        named = right[name] >= 0
-        error[name] = expected_calibration_error(found[named], right[name][named])
-    named = right[primary] >= 0
-    threshold = certainty_threshold(probabilities[primary][named], right[primary][named])
-    return {
-        "fitted_on": "validation",
-        "n": int(named.sum()),
-        "expected_error": error,
-        "uncertain_below": threshold.confidence,
-        "accuracy_when_certain": threshold.accuracy,
-        "share_certain": threshold.share,
-    }
-
-
-def _session(body: bytes) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(body, providers=["CPUExecutionProvider"])
-
-
-def _truth(stored: FaceSet, at: np.ndarray, asked: Vocabulary) -> np.ndarray:
-    return truth(stored.votes[at], stored.labels[at], stored.vocabulary, asked)
 
 
 def _trained_heads(run: Run) -> list[Vocabulary]:

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 
 from mien import bundle
 from mien.errors import ExportError, RecipeError
-from mien.evaluation.calibration import certainty_threshold, expected_calibration_error
-from mien.evaluation.scores import Predictions, accuracy
+from mien.evaluation import cards
+from mien.evaluation.scores import Predictions
 from mien.recipe import parse, to_toml, validated
 from mien.training.hybrid.fitting import Fitted
 from mien.training.hybrid.graph import head_of, joined
@@ -24,7 +23,6 @@ from mien.training.hybrid.graph import head_of, joined
 # Everything after the features is float64 in the graph, as in scikit-learn, so what is left is the rounding of the
 # probabilities to float32 (1e-7) and the network's own features, which differ in their last digit with the batch.
 TOLERANCE = 1e-4
-_BATCH = 128
 
 
 def export(fitted: Fitted, folder: Path, name: str = "", description: str = "") -> bundle.Card:
@@ -66,14 +64,9 @@ def export(fitted: Fitted, folder: Path, name: str = "", description: str = "") 
 
 def _answers(body: bytes, output: str, fitted: Fitted) -> dict[str, np.ndarray]:
     """(n, K) probabilities of each part's faces, by the graph that is shipped."""
-    session = onnxruntime.InferenceSession(body, providers=["CPUExecutionProvider"])
+    network = cards.opened(body)
     return {
-        part: np.concatenate(
-            [
-                session.run([output], {"faces": np.ascontiguousarray(fitted.faces.faces[scored.at[i : i + _BATCH]])})[0]
-                for i in range(0, len(scored.at), _BATCH)
-            ]
-        )
+        part: cards.answers(network, [output], fitted.faces, scored.at)[output]
         for part, scored in fitted.scored.items()
     }
 
@@ -111,33 +104,14 @@ _NUMBERS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FL
 
 
 def _score(fitted: Fitted, part: str, answers: np.ndarray) -> dict[str, Any]:
-    scored, vocabulary = fitted.scored[part], fitted.faces.vocabulary
-    rows = fitted.faces.rows[scored.at]
-    found = accuracy(Predictions(vocabulary, rows, answers), rows, scored.labels)
-    return {
-        "data": fitted.faces.provenance.source,
-        "part": part,
-        "protocol": f"{vocabulary.name} labels, every face",
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
-        "n": found.n,
-        "recall": {k: None if np.isnan(r) else round(r, 4) for k, r in found.recall.items()},
-    }
+    at, vocabulary = fitted.scored[part].at, fitted.faces.vocabulary
+    predictions = Predictions(vocabulary, fitted.faces.rows[at], answers)
+    return cards.score(fitted.faces, part, predictions, cards.right_answers(fitted.faces, at)[vocabulary.name])
 
 
 def _calibration(fitted: Fitted, answers: np.ndarray) -> dict[str, Any]:
-    truth = fitted.scored["validation"].labels
-    threshold = certainty_threshold(answers, truth)
-    return {
-        "fitted_on": "validation",
-        "n": len(truth),
-        "temperature": {},
-        "expected_error": {fitted.faces.vocabulary.name: expected_calibration_error(answers, truth)},
-        "uncertain_below": threshold.confidence,
-        "accuracy_when_certain": threshold.accuracy,
-        "share_certain": threshold.share,
-    }
+    name, labels = fitted.faces.vocabulary.name, fitted.scored["validation"].labels
+    return {**cards.calibration({name: answers}, {name: labels}, name), "temperature": {}}
 
 
 def _training(fitted: Fitted) -> dict[str, Any]:
