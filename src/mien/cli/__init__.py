@@ -7,7 +7,23 @@ import sys
 
 import typer
 
-from mien.cli import analyze, cost, data, demo, fetch, hybrid, live, models, networks, train, tune
+from mien.cli import (
+    analyze,
+    audit_report,
+    compare,
+    cost,
+    data,
+    demo,
+    evaluate,
+    fetch,
+    hybrid,
+    live,
+    models,
+    networks,
+    report,
+    train,
+    tune,
+)
 from mien.errors import MienError
 
 app = typer.Typer(
@@ -26,6 +42,10 @@ app.command("train")(train.train)
 app.command("export")(train.export)
 app.command("tune")(tune.tune)
 app.command("hybrid")(hybrid.hybrid)
+app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
+app.command("report")(report.report)
+app.command("audit-report")(audit_report.audit_report)
 app.command("networks")(networks.networks)
 app.command("cost")(cost.cost)
 app.add_typer(data.app, name="data")

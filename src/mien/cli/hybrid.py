@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -175,7 +173,7 @@ def _need_free(folder: Path) -> None:
 
 def _faces_and_split(plan: _Plan, data: Path | None, split: Path | None) -> tuple[FaceSet, Split]:
     """The faces in the labels that the recipe is for, and their parts."""
-    from mien.data import Split, official, open_faces
+    from mien.data import Split, open_faces
     from mien.errors import RecipeError
 
     if data is None and plan.run is None:
@@ -193,45 +191,39 @@ def _faces_and_split(plan: _Plan, data: Path | None, split: Path | None) -> tupl
         found = Split.load(split)
         found.check(faces)
         return faces, found
-    share, seed = _validation(plan, faces)
-    return faces, official(faces, share, seed)
+    return faces, _drawn(plan, faces)
 
 
 def _labelled(faces: FaceSet, plan: _Plan) -> FaceSet:
     """The faces through the recipe's map, where that is from their labels."""
-    from mien.data import relabel
-    from mien.expressions import find_map
+    from mien.evaluation.plan import mapped_as
 
-    if plan.recipe is None or plan.recipe.data.map is None or faces.vocabulary.name == plan.recipe.data.labels:
+    if plan.recipe is None:
         return faces
     base = Path()
     if plan.run is not None:
         begun = json.loads((plan.run / "environment.json").read_text(encoding="utf-8"))
         base = Path(begun.get("recipe_folder", plan.run))
-    file = base / plan.recipe.data.map
-    mapping = find_map(str(file) if file.is_file() else plan.recipe.data.map)
-    return relabel(faces, mapping) if set(mapping.source.labels) == set(faces.vocabulary.labels) else faces
+    return mapped_as(plan.recipe, faces, base)
 
 
-def _validation(plan: _Plan, faces: FaceSet) -> tuple[float, int]:
-    """Share and seed of the validation draw: the network's own, where it was trained on this very set.
+def _drawn(plan: _Plan, faces: FaceSet) -> Split:
+    """The official split with the network's own validation part, where it was trained on this very set.
 
     Otherwise it would be scored on faces that it was trained on.
     """
     from mien import bundle
     from mien.data import official
     from mien.errors import DataError
+    from mien.evaluation.plan import trained_split
 
     if plan.recipe is not None:
-        return plan.recipe.data.validation, plan.recipe.data.split_seed
+        return official(faces, plan.recipe.data.validation, plan.recipe.data.split_seed)
     training = bundle.read_card(plan.network).training
     if training.sha256 != faces.provenance.sha256:
-        return 0.1, 0
-    with suppress(tomllib.TOMLDecodeError, KeyError, DataError):
-        own = tomllib.loads(training.recipe)["data"]  # of whatever version: no more is needed of it
-        share, seed = float(own["validation"]), int(own.get("split_seed", 0))
-        if len(official(faces, share, seed).parts["train"]) == training.n:
-            return share, seed
+        return official(faces, 0.1, 0)
+    if (own := trained_split(training, faces)) is not None:
+        return own
     raise DataError(
         f"the network was trained on {faces.provenance.source} itself, by a split that its card does not tell",
         "that split, or the hybrid is scored on faces that the network knows",

@@ -1,0 +1,185 @@
+"""What ``mien evaluate`` prints: scores with their intervals, classes, certainty, warnings."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from mien.evaluation.measures import ALL, METRICS, SINGLE, Certainty, Section
+from mien.report.numbers import count, interval, number, share
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from mien.evaluation.document import Evaluation
+    from mien.evaluation.measures import Estimate, Group, Scores
+
+_PIPE_WIDTH = 120
+_SHOWN = ("accuracy", "balanced_accuracy", "macro_f1", "top2_accuracy", "kappa", "log_loss")
+_HEADS = ("accuracy", "balanced", "macro F1", "top-2", "kappa", "log loss")
+
+
+def show(evaluation: Evaluation) -> None:
+    """Print an evaluation to standard output, and its warnings to standard error."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, emoji=False, markup=False)
+    model, data = evaluation.model, evaluation.data
+    split = f", {data.split} split" if data.split else ""
+    console.print(f"{model.name} ({model.kind}) on {data.source}, {data.part}: {count(data.n)} faces{split}")
+    console.print(_scores(evaluation))
+    for protocol in evaluation.protocols:
+        console.print(f"{protocol.name}: {protocol.title}; {count(protocol.n)} of {count(protocol.of)} faces")
+    _print_copies(console, evaluation)
+    own = evaluation.scores()
+    assert own is not None  # every evaluation has this section
+    console.print(_classes(evaluation.protocols[0].name, own))
+    console.print(_calibration(evaluation.certainty))
+    if any(certainty.points for certainty in evaluation.certainty):
+        console.print(_thresholds(evaluation.certainty))
+    if evaluation.votes is not None:
+        votes = evaluation.votes
+        console.print(
+            f"votes: a tagger drawn at random agrees with {_said(votes.expected_agreement)} of the answers; the best "
+            f"possible is {share(votes.best_agreement.value)}. Divergence from the votes {_number(votes.divergence)} "
+            f"nats, {number(votes.baseline['divergence'])} for their mean"
+        )
+    if evaluation.groups:
+        console.print(_groups(evaluation.groups))
+    if evaluation.disturbed:
+        console.print(_disturbed(evaluation))
+    for warning in [*evaluation.warnings, *model.caveats]:
+        typer.echo(f"warning: {warning}", err=True)
+
+
+def _table(title: str, *heads: str, words: int = 1) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="left" if i < words else "right", no_wrap=True)
+    return table
+
+
+def _scores(evaluation: Evaluation) -> Table:
+    table = _table("scores, with 95% intervals", "counted by", "faces", *_HEADS)
+    for section in evaluation.sections:
+        found = [_cell(section.scores.headline.get(name), name) for name in _SHOWN]
+        table.add_row(_which(section), count(section.scores.n), *found)
+        if (section.view, section.subset) == (SINGLE, ALL):
+            for name, values in section.scores.baselines.items():
+                shown = [_plain(values.get(metric), metric) for metric in _SHOWN]
+                table.add_row(f"  {name}", "", *shown, style="dim")
+    return table
+
+
+def _which(section: Section) -> str:
+    further = [x for x in (section.view if section.view != SINGLE else "", section.subset) if x not in ("", ALL)]
+    return f"  {', '.join(further)}" if further else section.protocol
+
+
+def _cell(value: Estimate | None, metric: str) -> str:
+    if value is None or value.value is None:
+        return "–"
+    ends = interval(value.low, value.high, shares=METRICS[metric].share)
+    return f"{_plain(value.value, metric)}\n{ends}" if ends else _plain(value.value, metric)
+
+
+def _plain(value: float | None, metric: str) -> str:
+    return share(value) if METRICS[metric].share else number(value)
+
+
+def _said(value: Estimate) -> str:
+    return f"{share(value.value)} ({interval(value.low, value.high)})"
+
+
+def _number(value: Estimate) -> str:
+    return f"{number(value.value)} ({interval(value.low, value.high, shares=False)})"
+
+
+def _print_copies(console: Console, evaluation: Evaluation) -> None:
+    data = evaluation.data
+    if data.trained_on:
+        kinds = ", ".join(f"{count(n)} {kind}" for kind, n in data.copies.items() if n) or "none"
+        console.print(f"copies of these faces among {data.trained_on}: {kinds}")
+
+
+def _classes(protocol: str, scores: Scores) -> Table:
+    table = _table(
+        f"classes, {protocol}", "label", "faces", "answered", "precision", "recall", "F1", "ROC AUC", "avg prec"
+    )
+    for one in scores.classes:
+        shares = [_short(e) for e in (one.precision, one.recall, one.f1)]
+        areas = [number(e.value) for e in (one.roc_auc, one.average_precision)]
+        table.add_row(one.label, count(one.support), count(one.answered), *shares, *areas)
+    return table
+
+
+def _short(value: Estimate) -> str:
+    ends = interval(value.low, value.high)
+    return f"{share(value.value)} ({ends})" if ends else share(value.value)
+
+
+def _calibration(found: list[Certainty]) -> Table:
+    fitted = next((f"fitted on {c.fitted_on}" for c in found if c.fitted_on), "")
+    table = _table(
+        "expected calibration error, as the model answers and with a temperature",
+        "counted by",
+        "as it is",
+        "temperature",
+        "with it",
+        fitted,
+    )
+    for one in found:
+        scaled = "–" if one.scaled is None else _number(one.scaled.error)
+        faces = f"{count(one.fitted_n)} faces" if one.fitted_on else "no face was held out"
+        table.add_row(one.protocol, _number(one.given.error), number(one.temperature, 2), scaled, faces)
+    return table
+
+
+def _thresholds(found: list[Certainty]) -> Table:
+    table = _table(
+        "when to answer: thresholds for a share of errors, chosen on held-out faces",
+        "counted by",
+        "errors",
+        "answer from",
+        "faces answered here",
+        "right of these",
+    )
+    for one in found:
+        for i, point in enumerate(one.points):
+            reached = (number(point.confidence), _said(point.share), _said(point.accuracy))
+            cells = reached if point.reached else ("none reaches it", "–", "–")
+            table.add_row("" if i else one.protocol, share(point.error_rate), *cells)
+    return table
+
+
+def _groups(groups: list[Group]) -> Table:
+    table = _table("by group", "column", "value", "faces", "accuracy", "macro F1", "", words=2)
+    for group in groups:
+        table.add_row(
+            group.column, group.value, count(group.n), _short(group.accuracy), _short(group.macro_f1), group.warning
+        )
+    table.columns[-1].no_wrap = False
+    table.columns[-1].justify = "left"
+    return table
+
+
+def _disturbed(evaluation: Evaluation) -> Table:
+    strengths = sorted({d.strength for d in evaluation.disturbed})
+    table = _table("accuracy on disturbed faces, by strength", "disturbance", *map(str, strengths))
+    for name in dict.fromkeys(d.corruption for d in evaluation.disturbed):
+        of = {d.strength: d for d in evaluation.disturbed if d.corruption == name}
+        table.add_row(name, *(f"{share(of[s].accuracy.value)}" for s in strengths))
+    return table

@@ -1,0 +1,89 @@
+"""What in the numbers of an evaluation should not be believed, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mien.evaluation.measures import ALL, COPIES, NO_COPY, SINGLE, Certainty, Reliability, Scores, Section
+from mien.evaluation.published import shuffled
+
+_WIDE = 0.1  # of an interval: a difference of five points to either side cannot be seen
+_FEW_COPIES = 30
+_TOLERATED_ERROR = 0.05  # of calibration
+
+
+def alarms(sections: Sequence[Section], certainty: Sequence[Certainty]) -> list[str]:
+    """Look for answers that have nothing to do with the labels, for leaks, and for confidence without reason.
+
+    Args:
+        sections: Scores; those of the single view are looked at.
+        certainty: For each protocol.
+    """
+    found: list[str] = []
+    for protocol in dict.fromkeys(s.protocol for s in sections):
+        of = {s.subset: s.scores for s in sections if s.protocol == protocol and s.view == SINGLE}
+        found += [f"{protocol}: {sentence}" for sentence in _of_scores(of[ALL])]
+        if COPIES in of and NO_COPY in of:
+            found += [f"{protocol}: {sentence}" for sentence in _leak(of[ALL], of[NO_COPY], of[COPIES])]
+    return [*found, *(f"{c.protocol}: {sentence}" for c in certainty for sentence in _confidence(c))]
+
+
+def _of_scores(scores: Scores) -> Iterator[str]:
+    counts = np.array(scores.confusion)
+    accuracy, majority = scores.headline["accuracy"], scores.baselines["majority class"]["accuracy"]
+    if accuracy.value is None or accuracy.low is None or accuracy.high is None:
+        return
+    said = np.flatnonzero(counts.sum(axis=0))
+    independent = shuffled(counts)
+    if len(said) == 1:
+        yield f"it answers {scores.labels[said[0]]} whatever it sees"
+    elif independent is not None:
+        yield independent.sentence
+    elif accuracy.low <= majority:
+        yield (
+            f"an accuracy of {accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%}) cannot be told from "
+            f"always answering the commonest class, {majority:.1%}"
+        )
+    if accuracy.high - accuracy.low > _WIDE:
+        yield (
+            f"{scores.n:,} faces are few: the accuracy lies between {accuracy.low:.1%} and {accuracy.high:.1%}, "
+            "so models that differ by less cannot be told apart"
+        )
+
+
+def _leak(every: Scores, new: Scores, copies: Scores) -> Iterator[str]:
+    all_of, fresh, seen = (s.headline["accuracy"] for s in (every, new, copies))
+    if copies.n < _FEW_COPIES or None in (all_of.value, fresh.value, fresh.high, seen.value, seen.low):
+        return
+    assert all_of.value is not None
+    assert fresh.value is not None
+    assert fresh.high is not None
+    assert seen.low is not None
+    if seen.low > fresh.high:
+        yield (
+            f"{seen.value:.1%} of the {copies.n:,} faces with a copy among those trained on are right, and "
+            f"{fresh.value:.1%} of the {new.n:,} others: the accuracy over all faces is "
+            f"{100 * (all_of.value - fresh.value):.1f} points higher than on new ones"
+        )
+
+
+def _confidence(certainty: Certainty) -> Iterator[str]:
+    given = certainty.given
+    error = given.error
+    if error.value is None or error.low is None or error.low <= _TOLERATED_ERROR:
+        return
+    confidence, accuracy = _means(given)
+    way = "over-confident" if confidence > accuracy else "under-confident"
+    yield (
+        f"it is {way}: its mean confidence is {confidence:.1%} and {accuracy:.1%} are right "
+        f"(expected calibration error {error.value:.3f})"
+    )
+
+
+def _means(given: Reliability) -> tuple[float, float]:
+    """Mean confidence, and share right."""
+    full = [b for b in given.bins if b.confidence is not None and b.accuracy is not None]
+    n = sum(b.n for b in full)
+    return sum(b.n * (b.confidence or 0) for b in full) / n, sum(b.n * (b.accuracy or 0) for b in full) / n

@@ -1,0 +1,94 @@
+"""What is planted in the numbers is found, and sound numbers raise no alarm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mien.evaluation import calibration, metrics
+from mien.evaluation.alarms import alarms
+from mien.evaluation.measures import ALL, COPIES, NO_COPY, SINGLE, Section
+
+NAMES = ("angry", "happy", "sad", "neutral")
+K = len(NAMES)
+
+
+def simulated(
+    n: int, skill: float = 1.6, seed: int = 0, shares: tuple[float, ...] = (0.2, 0.4, 0.2, 0.2)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and calibrated probabilities: labels are drawn from the probabilities themselves."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, skill, (n, K)) + np.log(shares)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (rng.random(n)[:, None] > probabilities.cumsum(axis=1)).sum(axis=1)
+    return labels, probabilities
+
+
+def section(labels: np.ndarray, probabilities: np.ndarray, subset: str = ALL) -> Section:
+    return Section("fer2013", SINGLE, subset, metrics.scores(labels, probabilities, NAMES, 300, 0))
+
+
+def found(labels: np.ndarray, probabilities: np.ndarray) -> list[str]:
+    certainty = calibration.assess("fer2013", labels, probabilities, None, "", (0.1,), 300, 0)
+    return alarms([section(labels, probabilities)], [certainty])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sound_answers_raise_no_alarm(seed: int) -> None:
+    assert found(*simulated(2000, seed=seed)) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_planted_shuffle_is_found(seed: int) -> None:
+    labels, probabilities = simulated(2000, 3.0, seed)
+    order = np.random.default_rng(seed).permutation(2000)
+    said = found(labels[order], probabilities)
+    assert any("independent" in s for s in said), said
+
+
+def test_one_answer_to_everything_is_found() -> None:
+    labels, _ = simulated(500)
+    constant = np.tile([0.1, 0.7, 0.1, 0.1], (500, 1))
+    assert "fer2013: it answers happy whatever it sees" in found(labels, constant)
+
+
+def test_no_better_than_the_commonest_class_is_found() -> None:
+    labels, _ = simulated(400)
+    # Right where it says "sad", but that is all it can do.
+    said = np.where((labels == 2) & (np.arange(400) % 9 == 0), 2, 1)
+    assert any("cannot be told from always answering" in s for s in found(labels, np.eye(K)[said] * 0.6 + 0.1))
+
+
+def test_few_faces_are_said_to_be_few() -> None:
+    assert any("128 faces are few" in s for s in found(*simulated(128, 3.0)))
+
+
+@pytest.mark.parametrize(("sharper", "word"), [(3.0, "over-confident"), (0.3, "under-confident")])
+def test_planted_miscalibration_is_found(sharper: float, word: str) -> None:
+    labels, probabilities = simulated(3000)
+    bent = probabilities**sharper
+    bent /= bent.sum(axis=1, keepdims=True)
+    said = found(labels, bent)
+    assert len(said) == 1 and f"fer2013: it is {word}" in said[0]
+
+
+def test_a_planted_leak_is_found() -> None:
+    labels, probabilities = simulated(2000)
+    copies = np.arange(2000) % 4 == 0
+    knows = np.where(copies[:, None], np.eye(K)[labels], probabilities)
+    sections = [
+        section(labels, knows),
+        section(labels[~copies], knows[~copies], NO_COPY),
+        section(labels[copies], knows[copies], COPIES),
+    ]
+    (said,) = alarms(sections, [])
+    assert said.startswith("fer2013: 100.0% of the 500 faces with a copy among those trained on are right")
+    gain = (knows.argmax(1) == labels).mean() - (knows[~copies].argmax(1) == labels[~copies]).mean()
+    assert f"{100 * gain:.1f} points higher than on new ones" in said
+    # The same faces without the knowledge.
+    sections = [
+        section(labels, probabilities),
+        section(labels[~copies], probabilities[~copies], NO_COPY),
+        section(labels[copies], probabilities[copies], COPIES),
+    ]
+    assert alarms(sections, []) == []
