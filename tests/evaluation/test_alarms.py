@@ -82,7 +82,7 @@ def test_a_planted_leak_is_found() -> None:
         section(labels[copies], knows[copies], COPIES),
     ]
     (said,) = alarms(sections, [])
-    assert said.startswith("fer2013: 100.0% of the 500 faces with a copy among those trained on are right")
+    assert said.startswith("fer2013: 100.0% of the 500 faces with a copy among the training faces are right")
     gain = (knows.argmax(1) == labels).mean() - (knows[~copies].argmax(1) == labels[~copies]).mean()
     assert f"{100 * gain:.1f} points higher than on new ones" in said
     # The same faces without the knowledge.

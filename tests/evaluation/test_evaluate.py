@@ -168,7 +168,7 @@ def test_answers_in_other_labels_go_through_a_map_or_are_refused(
 ) -> None:
     voted = toy(tmp_path / "voted", {"ferplus": FERPLUS.labels})
     done = evaluate(plan(str(voted), store), QUICK)
-    assert "mapped by ferplus-to-fer2013" in done.evaluation.protocols[0].title
+    assert [p.mapped for p in done.evaluation.protocols] == ["ferplus-to-fer2013", "", ""]
     names = Vocabulary("colours", ("red", "green", "blue", "white", "black", "grey", "pink"))
     data.save(dataclasses.replace(tiny_faces, vocabulary=names, votes=np.zeros((120, 10), np.uint8)), tmp_path / "c")
     with pytest.raises(DataError, match=r"voted|toy answers in ferplus .*and the labels are colours \(red, green"):

@@ -32,7 +32,9 @@ def show(evaluation: Evaluation) -> None:
     console.print(f"{model.name} ({model.kind}) on {data.source}, {data.part}: {count(data.n)} faces{split}")
     console.print(_scores(evaluation))
     for protocol in evaluation.protocols:
-        console.print(f"{protocol.name}: {protocol.title}; {count(protocol.n)} of {count(protocol.of)} faces")
+        mapped = f"; answers mapped by {protocol.mapped}" if protocol.mapped else ""
+        faces = f"{count(protocol.n)} of {count(protocol.of)} faces"
+        console.print(f"{protocol.name}: {protocol.title}{mapped}; {faces}")
     _print_copies(console, evaluation)
     own = evaluation.scores()
     assert own is not None  # every evaluation has this section

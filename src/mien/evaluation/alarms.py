@@ -63,7 +63,7 @@ def _leak(every: Scores, new: Scores, copies: Scores) -> Iterator[str]:
     assert seen.low is not None
     if seen.low > fresh.high:
         yield (
-            f"{seen.value:.1%} of the {copies.n:,} faces with a copy among those trained on are right, and "
+            f"{seen.value:.1%} of the {copies.n:,} faces with a copy among the training faces are right, and "
             f"{fresh.value:.1%} of the {new.n:,} others: the accuracy over all faces is "
             f"{100 * (all_of.value - fresh.value):.1f} points higher than on new ones"
         )

@@ -97,11 +97,13 @@ class _Counted:
         truth: All right answers of the part.
         answers: The predictions in the truth's vocabulary, of the same rows.
         at: (n,) which of them are counted.
+        mapped: Name of the map that the predictions went through; may be empty.
     """
 
     truth: Truth
     answers: Predictions
     at: np.ndarray
+    mapped: str
 
     @property
     def labels(self) -> np.ndarray:
@@ -151,7 +153,7 @@ def evaluate(wanted: Plan, options: Options | None = None, progress: Progress | 
             0.0,
             chosen.command,
         ),
-        [ProtocolFacts(c.truth.protocol, c.truth.title, c.truth.n, len(at)) for c in counted],
+        [ProtocolFacts(c.truth.protocol, c.truth.title, c.truth.n, len(at), c.mapped) for c in counted],
         sections,
         certainty,
         [*wanted.warnings, *alarms(sections, certainty)],
@@ -171,13 +173,9 @@ def _counted(every: Sequence[Truth], predictions: Sequence[Predictions], model: 
         reached = answering(predictions, truth.vocabulary)
         if reached is None:
             continue
-        answers, name = reached
-        title = (
-            f"{truth.title}; answers in {name.partition('-to-')[0]} labels mapped by {name}" if name else truth.title
-        )
-        rows = truth.rows
-        aligned = Predictions(answers.vocabulary, rows, answers.aligned(rows))
-        found.append(_Counted(replace(truth, title=title), aligned, truth.labels >= 0))
+        answers, mapped = reached
+        aligned = Predictions(answers.vocabulary, truth.rows, answers.aligned(truth.rows))
+        found.append(_Counted(truth, aligned, truth.labels >= 0, mapped))
     if not found:
         own = predictions[0].vocabulary
         raise DataError(

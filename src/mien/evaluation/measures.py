@@ -138,12 +138,14 @@ class ProtocolFacts:
         title: In a sentence.
         n: Faces it counts.
         of: Faces of the part.
+        mapped: Name of the map that the model's answers went through; empty where it answers in these labels.
     """
 
     name: str
     title: str
     n: int
     of: int
+    mapped: str = ""
 
 
 @dataclass(frozen=True)
