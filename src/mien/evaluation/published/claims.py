@@ -21,8 +21,11 @@ def whole(printed: Decimal, n: int) -> tuple[int, int]:
     return max(0, math.ceil(low * n)), min(n, math.floor(high * n))
 
 
-def mcnemar(first: int, second: int) -> float:
+def exact_mcnemar(first: int, second: int) -> float:
     """Exact two-sided p of McNemar's test (1947), from the images that only one of two models has right.
+
+    The exact one, not the mid-p by which ``evaluation.comparison`` compares answers that it has: here the most favourable
+    overlap is assumed already.
 
     Args:
         first: Images that only the first has right.
@@ -43,7 +46,7 @@ def bounds(least: int, most: int, n: int) -> tuple[float, float]:
         p if all that the worse has right the better has too; p if they share as few as they can.
     """
     shared = max(0, least + most - n)
-    return mcnemar(most - least, 0), mcnemar(most - shared, least - shared)
+    return exact_mcnemar(most - least, 0), exact_mcnemar(most - shared, least - shared)
 
 
 def claims(result: Result) -> list[Finding]:
