@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def record(kind: type[T], values: Any, whole: str) -> T:
-    """A dataclass from plain values, nested dataclasses, lists, tuples and dicts included.
+    """A dataclass from plain values, nested dataclasses, lists and dicts included.
 
     Args:
         kind: The dataclass; its annotations say what each field may hold.
@@ -56,8 +56,6 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         return _record(kind, value, where)
     if origin is list and isinstance(value, list):
         return [_value(inner[0], v, f"{where}.{i}") for i, v in enumerate(value)]
-    if origin is tuple and inner[1:] == (...,) and isinstance(value, list):
-        return tuple(_value(inner[0], v, f"{where}.{i}") for i, v in enumerate(value))
     if origin is dict and isinstance(value, dict):
         return {k: _value(inner[1], v, f"{where}.{k}") for k, v in value.items()}
     if NoneType in inner:
