@@ -24,8 +24,8 @@ def whole(printed: Decimal, n: int) -> tuple[int, int]:
 def exact_mcnemar(first: int, second: int) -> float:
     """Exact two-sided p of McNemar's test (1947), from the images that only one of two models has right.
 
-    The exact one, not the mid-p by which ``evaluation.comparison`` compares answers that it has: here the most favourable
-    overlap is assumed already.
+    The exact one, not the mid-p by which ``evaluation.comparison`` compares answers that it has: here the most
+    favourable overlap is assumed already.
 
     Args:
         first: Images that only the first has right.
