@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,7 @@ def test_each_protocol_is_scored_by_its_own_head(own: Path, store: Path) -> None
         right = found[f"{name}_probabilities"].argmax(axis=1) == labels
         assert accuracy(done, protocol) == (pytest.approx(right[counted].mean()), counted.sum())
     assert done.evaluation.votes is not None and done.evaluation.votes.n == 30
+    assert re.fullmatch(r"\d+\.\d\d ms in batches, on .* cores", done.evaluation.model.cost["time of a face"])
     assert done.evaluation.data.counts == dict(
         zip(FER2013.labels, np.bincount(test.labels, minlength=7).tolist(), strict=True)
     )

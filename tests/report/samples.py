@@ -103,6 +103,7 @@ def evaluation(name: str = "mien-small", skill: float = 2.0, seed: int = 0) -> E
             RECIPE,
             {"data": "fer2013.parquet, 26,615 faces", "epochs": "60 of 60", "time": "57 min on a Machine, 2 cores"},
             ["the split has no persons: one person may be on both sides"],
+            {"size on disk": "5.6 MB", "time of a face": "1.20 ms in batches, on a Machine, 2 cores"},
         ),
         DataFacts(
             "fer2013.parquet",
@@ -139,7 +140,9 @@ def of_classes(labels: Sequence[str], *, skill: float = 1.5, texts: str = "") ->
     counts = dict.fromkeys(labels, N // len(labels))
     text = texts or "plain"
     return Evaluation(
-        ModelFacts(text, "predictions", text, "e" * 64, texts, None, texts, {text: text} if texts else {}, [text]),
+        ModelFacts(
+            text, "predictions", text, "e" * 64, texts, None, texts, {text: text} if texts else {}, [text], {text: text}
+        ),
         DataFacts(text, SHA256, text, text, text, N, counts),
         Made(text, text, "", text, 0, DRAWS, 4.0, texts),
         [ProtocolFacts("own", text, N, N)],

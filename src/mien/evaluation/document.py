@@ -39,6 +39,7 @@ class ModelFacts:
         recipe: TOML of the recipe as run; empty where there is none.
         training: Facts about its training, in words, by name; empty where unknown.
         caveats: What a reader should know before the numbers are believed, a sentence each.
+        cost: What it takes, in words, by name: its size on disk, the time of a face; empty where unknown.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ModelFacts:
     recipe: str = ""
     training: dict[str, str] = field(default_factory=dict)
     caveats: list[str] = field(default_factory=list)
+    cost: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

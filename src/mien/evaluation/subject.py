@@ -161,6 +161,7 @@ def _of_bundle(folder: Path, threads: int) -> Subject:
         training.recipe,
         {k: v for k, v in about.items() if v},
         training.caveats(),
+        {"size on disk": f"{(folder / 'model.onnx').stat().st_size / 1e6:.1f} MB"},
     )
     return Subject(facts, vocabularies, card.input.size, score, bundle=opened)
 

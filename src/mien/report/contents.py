@@ -178,7 +178,7 @@ def _robustness(of: str, subject: Subject) -> list[Block]:
 
 def _training(of: str, subject: Subject) -> list[Block]:
     facts = subject.evaluation.model
-    lines = {**facts.training, "parameters": count(facts.parameters)}
+    lines = {**facts.training, "parameters": count(facts.parameters), **facts.cost}
     blocks: list[Block] = [overview.facts_table(f"{of}-training-facts", "Training and cost", lines)]
     if not facts.training:
         blocks.append(Paragraph("How the model was trained is not known."))
