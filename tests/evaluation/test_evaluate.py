@@ -126,7 +126,9 @@ def test_a_planted_shuffle_of_the_rows_changes_the_numbers_and_is_said(store: Pa
     wrong = Predictions(FER2013, faces.rows[rng.permutation(120)], perfect)
     write_predictions(tmp_path / "p.csv", [wrong], "0" * 64)
     done = evaluate(plan(str(tmp_path / "p.csv"), store, part="all"), QUICK)
-    assert any("independent" in w for w in done.evaluation.warnings), done.evaluation.warnings
+    assert done.alarm == done.evaluation.warnings[0]
+    assert done.alarm.startswith("90 of the 120 faces of all are training faces of the set")
+    assert "independent" in done.evaluation.warnings[1]
 
 
 def test_copies_among_the_training_faces_are_counted_apart(store: Path, tmp_path: Path, tiny_faces: FaceSet) -> None:

@@ -14,20 +14,35 @@ _FEW_COPIES = 30
 _TOLERATED_ERROR = 0.05  # of calibration
 
 
-def alarms(sections: Sequence[Section], certainty: Sequence[Certainty]) -> list[str]:
-    """Look for answers that have nothing to do with the labels, for leaks, and for confidence without reason.
+def alarms(sections: Sequence[Section]) -> list[str]:
+    """Look for answers that have nothing to do with the labels, and for too few faces: what spoils every number.
 
     Args:
-        sections: Scores; those of the single view are looked at.
-        certainty: For each protocol.
+        sections: Scores; those of the single view on all faces are looked at.
     """
-    found: list[str] = []
-    for protocol in dict.fromkeys(s.protocol for s in sections):
-        of = {s.subset: s.scores for s in sections if s.protocol == protocol and s.view == SINGLE}
-        found += [f"{protocol}: {sentence}" for sentence in _of_scores(of[ALL])]
-        if COPIES in of and NO_COPY in of:
-            found += [f"{protocol}: {sentence}" for sentence in _leak(of[ALL], of[NO_COPY], of[COPIES])]
-    return [*found, *(f"{c.protocol}: {sentence}" for c in certainty for sentence in _confidence(c))]
+    return [f"{name}: {sentence}" for name, of in _by_protocol(sections) for sentence in _of_scores(of[ALL])]
+
+
+def leaks(sections: Sequence[Section]) -> list[str]:
+    """Look for scores that are better on faces with a copy among the training faces than on the others."""
+    return [
+        f"{name}: {sentence}"
+        for name, of in _by_protocol(sections)
+        if COPIES in of and NO_COPY in of
+        for sentence in _leak(of[ALL], of[NO_COPY], of[COPIES])
+    ]
+
+
+def miscalibrated(certainty: Sequence[Certainty]) -> list[str]:
+    """Look for confidence without reason, and for too little of it."""
+    return [f"{c.protocol}: {sentence}" for c in certainty for sentence in _confidence(c)]
+
+
+def _by_protocol(sections: Sequence[Section]) -> list[tuple[str, dict[str, Scores]]]:
+    """Protocol, and by subset the scores of the single view."""
+    single = [s for s in sections if s.view == SINGLE]
+    names = dict.fromkeys(s.protocol for s in single)
+    return [(name, {s.subset: s.scores for s in single if s.protocol == name}) for name in names]
 
 
 def _of_scores(scores: Scores) -> Iterator[str]:

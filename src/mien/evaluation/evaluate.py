@@ -15,7 +15,7 @@ import numpy as np
 from mien.data.findings import IDENTICAL
 from mien.errors import DataError
 from mien.evaluation import calibration, grouped, metrics, robustness, votes
-from mien.evaluation.alarms import alarms
+from mien.evaluation.alarms import alarms, leaks, miscalibrated
 from mien.evaluation.copies import KINDS, find_copies
 from mien.evaluation.document import DataFacts, Evaluation, Made, ModelFacts
 from mien.evaluation.files import read_groups
@@ -80,6 +80,7 @@ class Evaluated:
         predictions: The model's own, single view, one for each vocabulary.
         answers: By protocol, the right answers and the predictions in their vocabulary, rows in the same order.
         copies: Row id → kind of copy among the faces trained on.
+        alarm: What spoils every number, the first of it; empty where nothing does.
     """
 
     evaluation: Evaluation
@@ -87,6 +88,7 @@ class Evaluated:
     predictions: list[Predictions]
     answers: dict[str, tuple[Truth, Predictions]]
     copies: dict[int, str]
+    alarm: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ def evaluate(wanted: Plan, options: Options | None = None, progress: Progress | 
     order = [c.truth.protocol for c in counted]
     sections.sort(key=lambda s: order.index(s.protocol))
     certainty = _certainty(wanted, counted, chosen, tell)
+    serious = [*wanted.warnings, *alarms(sections)]
     evaluation = Evaluation(
         _model(wanted, seconds),
         _data(wanted, copies if chosen.copies and len(wanted.trained) else None),
@@ -156,14 +159,15 @@ def evaluate(wanted: Plan, options: Options | None = None, progress: Progress | 
         [ProtocolFacts(c.truth.protocol, c.truth.title, c.truth.n, len(at), c.mapped) for c in counted],
         sections,
         certainty,
-        [*wanted.warnings, *alarms(sections, certainty)],
+        [*serious, *leaks(sections), *miscalibrated(certainty)],
         _votes(wanted, predictions, chosen),
         _groups(counted[0], columns, chosen),
         _disturbed(wanted, counted[0], chosen, tell) if chosen.disturbed else [],
     )
     seconds = round(time.perf_counter() - began, 1)
     evaluation = replace(evaluation, made=replace(evaluation.made, seconds=seconds))
-    return Evaluated(evaluation, wanted, predictions, {c.truth.protocol: (c.truth, c.answers) for c in counted}, copies)
+    answers = {c.truth.protocol: (c.truth, c.answers) for c in counted}
+    return Evaluated(evaluation, wanted, predictions, answers, copies, next(iter(serious), ""))
 
 
 def _counted(every: Sequence[Truth], predictions: Sequence[Predictions], model: str) -> list[_Counted]:

@@ -98,7 +98,7 @@ def plan(
         held,
         trained,
         phrase,
-        tuple(_warnings(subject, faces, division, name, at, trained)),
+        tuple(_warnings(subject, faces, division, name, at, trained, own)),
     )
 
 
@@ -249,14 +249,14 @@ def _trained(
 
 
 def _warnings(
-    subject: Subject, faces: FaceSet, division: Split | None, part: str, at: np.ndarray, trained: np.ndarray
+    subject: Subject, faces: FaceSet, division: Split | None, part: str, at: np.ndarray, trained: np.ndarray, own: bool
 ) -> list[str]:
     found = []
     shared = int(np.isin(faces.rows[at], trained).sum())
     if shared:
+        which = "among those it was trained on" if own else "training faces of the set"
         found.append(
-            f"{shared:,} of the {len(at):,} faces of {part} are among those it was trained on: "
-            "this is no measure of how it does on new faces"
+            f"{shared:,} of the {len(at):,} faces of {part} are {which}: this is no measure of how it does on new faces"
         )
     elif part == "validation":
         found.append("validation was used for choosing: epochs, settings and thresholds. Scores on it are too good")

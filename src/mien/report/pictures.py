@@ -35,7 +35,7 @@ class _Sitter:
         answers: The predictions, of the same rows.
         at: (N,) bool, which of them are counted.
         title: Model and data.
-        alarm: The first warning.
+        alarm: What spoils every number; empty where nothing does.
     """
 
     done: Evaluated
@@ -98,8 +98,7 @@ def draw(
     truth, answers = next(iter(done.answers.values()))
     data = done.evaluation.data
     title = f"{done.evaluation.model.name} on {data.source}, {data.part}"
-    warnings = done.evaluation.warnings
-    sitter = _Sitter(done, truth, answers, truth.labels >= 0, title, warnings[0] if warnings else "")
+    sitter = _Sitter(done, truth, answers, truth.labels >= 0, title, done.alarm)
     drawers: dict[str, Callable[[_Sitter, Path], bool]] = {
         "confusion": _confusion,
         "roc": _roc,
@@ -336,12 +335,17 @@ def _robustness(s: _Sitter, path: Path) -> bool:
 
 
 def _disturbances(s: _Sitter, path: Path) -> bool:
-    """One face under each of them: the first that the model is sure of and right about."""
+    """One face under each of them: of those that the model recognises, the one most like their mean, since the bands
+    over eyes and mouth lie where a face usually has them.
+    """
     if not s.evaluation.disturbed:
         return False
-    right = (s.probabilities.argmax(axis=1) == s.labels) * s.probabilities.max(axis=1)
-    row = int(s.truth.rows[s.at][right.argmax()])
+    right = s.truth.rows[s.at][s.probabilities.argmax(axis=1) == s.labels]
     faces = s.done.plan.faces
+    rows = right if len(right) else s.truth.rows[s.at]
+    shown = faces.faces[faces.positions(rows)].reshape(len(rows), -1).astype(np.float32)
+    shown = (shown - shown.mean(axis=1, keepdims=True)) / np.maximum(shown.std(axis=1, keepdims=True), 1)
+    row = int(rows[(shown @ shown.mean(axis=0)).argmax()])
     face = np.array(faces.faces[faces.positions(np.array([row]))[0]])
     amounts = {name: [kind.amount(k) for k in STRENGTHS] for name, kind in CORRUPTIONS.items()}
     seed = s.evaluation.made.seed
