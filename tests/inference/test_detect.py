@@ -58,6 +58,38 @@ def test_small_and_narrow_pictures_are_no_error(both: list[Detector], shape: tup
             assert 0 < x2 - x1 <= 2 * max(shape) and 0 < y2 - y1 <= 2 * max(shape), found.name
 
 
+@pytest.mark.parametrize(
+    ("row", "kept"),
+    [
+        ((10, 5, 20, 20), True),
+        ((-15, 5, 20, 20), True),  # part of it lies outside
+        ((-2481.6836, 3, 1e-5, 20), False),  # of no width in 32 bits, and outside
+        ((90, 5, 20, 20), True),
+        ((110, 5, 20, 20), False),
+        ((10, -30, 20, 20), False),
+        ((10, 5, 20, 0.5), False),
+        ((10, 5, 900, 20), False),
+        ((10, 5, np.nan, 20), False),
+    ],
+)
+def test_a_face_of_yunet_has_pixels_of_the_picture_in_its_box(
+    both: list[Detector], row: tuple[float, ...], kept: bool
+) -> None:
+    class Answers:
+        def setInputSize(self, size: tuple[int, int]) -> None:  # noqa: N802  # OpenCV's name
+            assert size == (100, 40)
+
+        def detect(self, picture: np.ndarray) -> tuple[int, np.ndarray]:
+            return 1, np.array([[*row, *np.zeros(10), 0.9]], np.float32)
+
+    yunet = both[1]
+    yunet._detector = Answers()  # type: ignore[attr-defined]
+    found = yunet.detect(np.zeros((40, 100, 3), np.uint8), np.zeros((40, 100), np.uint8))
+    assert len(found) == kept
+    if kept:
+        assert found[0].box.tolist() == [row[0], row[1], row[0] + row[2], row[1] + row[3]]
+
+
 def test_whole_takes_the_middle_square() -> None:
     found = Whole().detect(np.zeros((100, 300, 3), np.uint8), np.zeros((100, 300), np.uint8))
     assert found[0].box.tolist() == [100, 0, 200, 100]
