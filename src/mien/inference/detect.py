@@ -108,11 +108,13 @@ class YuNet:
         rows = self._detector.detect(small)[1]
         found = []
         for row in rows if rows is not None else ():
+            if not np.isfinite(row).all():
+                continue
             x, y, w, h = row[:4] * scale
             box = np.array([x, y, x + w, y + h], np.float32)
             # On very narrow pictures the network's sizes overflow; a face has pixels of the picture in its box.
             seen = np.minimum(box[2:], bgr.shape[1::-1]) - np.maximum(box[:2], 0)
-            if not np.isfinite(row).all() or max(w, h) > 2 * max(bgr.shape[:2]) or seen.min() < 1:
+            if max(w, h) > 2 * max(bgr.shape[:2]) or seen.min() < 1:
                 continue
             found.append(Detection(box, float(row[14]), (row[4:14] * scale).reshape(5, 2)))
         return sorted(found, key=lambda d: float(d.box[0]))
