@@ -21,6 +21,12 @@ settings.register_profile("mien", deadline=None, derandomize=True)
 settings.load_profile("mien")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Several processes of tests have a thread each: two threads in each would wait for one another's turn."""
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # before they begin
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new, empty cache folder for each test; subprocesses inherit it."""

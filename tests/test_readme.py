@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from mien.data import FaceSet, export
+from tests_support import mien
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -58,21 +59,23 @@ def test_every_command_of_the_readme_is_known_here() -> None:
         "mien data import fer2013.csv fer.store",
         "mien data info fer.store",
         "mien data audit fer.store --report audit.json",
+        "mien evaluate mien-small fer.store --out measured",
         "pip install -c constraints.txt '.[train]'",
         "mien train mien-small --data fer2013.csv",
         "pip install -c constraints.txt -e '.[dev]' && pytest",
     ]
 
 
-def test_the_data_commands_run_in_order(desk: Path) -> None:
-    commands = [c for c in TYPED if c.startswith("mien data")]
-    assert len(commands) == 3
+def test_the_commands_on_data_run_in_order(desk: Path) -> None:
+    commands = [c for c in TYPED if re.match("mien (data|evaluate)", c)]
+    assert len(commands) == 4
     said = [run(command, desk) for command in commands]
-    assert [done.returncode for done in said] == [0, 0, 0], said
+    assert [done.returncode for done in said] == [0, 0, 0, 0], said
     assert "120 faces" in said[0].stdout and "surprise" in said[1].stdout and "groups of identical" in said[2].stdout
+    assert "scores, with 95% intervals" in said[3].stdout and (desk / "measured" / "evaluation.json").is_file()
 
 
-@pytest.mark.parametrize("command", [c for c in TYPED if re.match("mien (?!train|data)", c)])
+@pytest.mark.parametrize("command", [c for c in TYPED if re.match("mien (?!train|data|evaluate)", c)])
 def test_commands_run(command: str, desk: Path) -> None:
     done = run(command, desk)
     assert done.returncode == 0, done.stderr
@@ -82,13 +85,15 @@ def test_commands_run(command: str, desk: Path) -> None:
         if name == "faces.csv":
             assert len(text) == 3
         else:
-            assert {json.loads(line)["frame"] for line in text} == set(range(115))
+            rows = [json.loads(line) for line in text]
+            assert {row["frame"] for row in rows} == set(range(115))
+            assert sum(row["status"] == "ok" for row in rows) > 100
     else:
         assert done.stdout
 
 
 def test_the_training_command_finds_its_recipe_and_asks_for_its_data(tmp_path: Path) -> None:
-    done = run(next(c for c in TYPED if c.startswith("mien train")), tmp_path)
+    done = mien(*next(c for c in TYPED if c.startswith("mien train")).split()[1:], cwd=tmp_path)
     assert done.returncode == 1 and "fer2013.csv does not exist" in done.stderr
 
 

@@ -11,7 +11,6 @@ from importlib.resources import files
 from pathlib import Path
 
 import cv2
-import pytest
 
 from mien.bundle import read_card
 from mien.data import FaceSet
@@ -28,14 +27,9 @@ def block(kind: str) -> str:
     return found[1]
 
 
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("train-page")
-
-
-def test_the_page_leads_from_a_download_to_a_model_and_beyond(desk: Path, tiny_faces: FaceSet) -> None:
+def test_the_page_leads_from_a_download_to_a_model_and_beyond(tmp_path: Path, tiny_faces: FaceSet) -> None:
     names = ("Training", "PublicTest")
-    with (desk / "fer2013.csv").open("w", newline="") as stream:
+    with (tmp_path / "fer2013.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows(
             [
                 ["emotion", "pixels", "Usage"],
@@ -45,34 +39,28 @@ def test_the_page_leads_from_a_download_to_a_model_and_beyond(desk: Path, tiny_f
                 ),
             ]
         )
-    (desk / "mine.toml").write_text(block("toml"))
+    (tmp_path / "mine.toml").write_text(block("toml"))
     for command in TYPED:
         quick = ("--seconds", "0.05", "--faces", "256") if command.startswith("mien cost") else ()
-        done = mien(*_words(command), *quick, cwd=desk)
+        done = mien(*_words(command), *quick, cwd=tmp_path)
         assert done.returncode == 0, (command, done.stderr)
         assert done.stdout, command
-    run = desk / "runs" / "trial"
+    run = tmp_path / "runs" / "trial"
     said = ("recipe.toml", "environment.json", "split.json", "log.csv", "curves.png", "weights.safetensors")
     assert all((run / name).is_file() for name in (*said, "checkpoints/last.ckpt")) and all(n in PAGE for n in said)
     assert read_card(run / "bundle").training.shortened.startswith("1 of 100 epochs")
     assert read_card(run / "head" / "bundle").outputs == ["fer2013_probabilities", "features"]
-    assert {p.name for p in (desk / "tunes").iterdir()} == {"rates", "dropout"}
+    assert {p.name for p in (tmp_path / "tunes").iterdir()} == {"rates", "dropout"}
     for picture in ("augmented.png", "cost.png"):
-        assert cv2.imread(str(desk / picture)) is not None
+        assert cv2.imread(str(tmp_path / picture)) is not None
+    python = [sys.executable, "-c", block("python")]
+    done = subprocess.run(python, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "(3,)\n"
 
 
 def _words(command: str) -> list[str]:
     return [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', command)][1:]
-
-
-def test_the_python_example_runs(desk: Path) -> None:
-    if not (desk / "fer.store").is_dir():
-        pytest.skip("the commands of the page make its store")
-    done = subprocess.run(
-        [sys.executable, "-c", block("python")], cwd=desk, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "(3,)\n"
 
 
 def test_every_recipe_that_ships_is_named() -> None:

@@ -3,25 +3,84 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager
+from io import TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
 
 from mien import bundle
+from mien.cli import main
 from mien.data import FaceSet
 
 
-def mien(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user does, in a process of its own."""
+def mien_process(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does, in a process of its own: for what the process itself does, or imports.
+
+    One that needs torch takes five seconds to begin.
+    """
     command = [sys.executable, "-m", "mien", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+
+
+def mien(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command in this process, from its entry point on; what it and its children say goes to no terminal.
+
+    An exception that a user would see as a traceback is raised. Warnings are said as an interpreter says them.
+    """
+    command = ["mien", *map(str, arguments)]
+    kept = sys.argv, sys.excepthook, signal.getsignal(signal.SIGTERM)  # the command sets some of them
+    sys.argv = command
+    code: Any = 0
+    with TemporaryFile() as out, TemporaryFile() as err:
+        try:
+            with chdir(cwd), _taken("stdout", 1, out), _taken("stderr", 2, err), _usual_warnings():
+                main()
+        except SystemExit as exit:
+            code = exit.code or 0
+        finally:
+            sys.argv, sys.excepthook = kept[:2]
+            signal.signal(signal.SIGTERM, kept[2])
+        said = [TextIOWrapper(file, encoding="utf-8").read() for file in (out, err)]
+    return subprocess.CompletedProcess(command, code, *said)
+
+
+@contextmanager
+def _taken(name: str, descriptor: int, file: Any) -> Iterator[None]:
+    """What is written to ``sys.stdout`` or ``sys.stderr``, by libraries and by processes too, goes to the file."""
+    before, there = getattr(sys, name), os.dup(descriptor)
+    before.flush()
+    os.dup2(file.fileno(), descriptor)
+    setattr(sys, name, os.fdopen(descriptor, "w", encoding="utf-8", closefd=False))
+    try:
+        yield
+    finally:
+        getattr(sys, name).close()
+        setattr(sys, name, before)
+        os.dup2(there, descriptor)
+        os.close(there)
+        file.seek(0)
+
+
+@contextmanager
+def _usual_warnings() -> Iterator[None]:
+    """As outside of pytest, which collects them."""
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", kind)
+        warnings.showwarning = lambda *said: print(warnings.formatwarning(*said[:4]), end="", file=sys.stderr)
+        yield
 
 
 def assert_same(a: FaceSet, b: FaceSet, *, but: frozenset[str] = frozenset()) -> None:

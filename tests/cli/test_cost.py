@@ -15,7 +15,7 @@ import pytest
 from mien.bundle import DEFAULT
 from mien.cli import cost
 from mien.training.cost import BATCH, Cost
-from tests_support import mien
+from tests_support import mien, mien_process
 
 QUICKLY = ("--seconds", "0.02", "--faces", "64", "--batch", "8")
 MEASURED = Cost(
@@ -47,7 +47,7 @@ def test_a_pipe_gets_json_a_file_the_same_columns_and_a_wrong_name_costs_itself(
 
 def test_a_table_can_be_parquet(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    done = mien("cost", DEFAULT, "--seconds", "0.02", "--out", "cost.parquet", cwd=tmp_path)
+    done = mien_process("cost", DEFAULT, "--seconds", "0.02", "--out", "cost.parquet", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert parquet.read_table(tmp_path / "cost.parquet").to_pylist() == [json.loads(done.stdout)]
 

@@ -117,10 +117,11 @@ class TestHeadless:
 
     def test_the_clip_with_the_whole_analysis(self, shared: Path, toy_bundle: Path) -> None:
         clip = shared / "data" / "media" / "clip.mp4"
-        result = run(clip, "--headless", "--model", toy_bundle, "--detector", "haar")
+        # To its end it is played in test_readme.
+        result = run(clip, "--headless", "--model", toy_bundle, "--detector", "haar", "--max-frames", 30)
         rows = [json.loads(line) for line in result.stdout.splitlines()]
-        assert sorted({row["frame"] for row in rows}) == list(range(115))
-        assert sum(row["status"] == "ok" for row in rows) > 100
+        assert sorted({row["frame"] for row in rows}) == list(range(30))
+        assert sum(row["status"] == "ok" for row in rows) > 25
         assert {row["model"] for row in rows} == {"toy"}
 
     @pytest.mark.parametrize("suffix", ["jsonl", "csv"])

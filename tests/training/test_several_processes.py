@@ -12,6 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests_support import mien
+
 RECIPE = """\
 name = "two"
 seed = 3
@@ -66,7 +68,7 @@ TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 
 def test_two_processes_end_as_one_does(recipe: Path) -> None:
     folder = recipe.parent
-    one, two = train(folder, "one"), train(folder, "two", *TORCHRUN)
+    one, two = mien("train", "two.toml", "--out", "one", cwd=folder), train(folder, "two", *TORCHRUN)
     assert one.returncode == 0, one.stderr
     assert two.returncode == 0, two.stderr
     assert two.stderr.count("epoch ") == 2, "only the first process speaks"
