@@ -251,8 +251,8 @@ def rivals() -> str:
             f"faces, corrected for their number (Holm), finds mien-small better (the largest p is "
             f"{max(pair['corrected'] for pair in ours):.1g}). Time for one face on one thread, in the same run, in "
             f"multiples of mien-small's: {' and '.join(others)}; fer takes the quantized one by default. "
-            "Under FER+ fer's seven answers go through the map fer2013-to-ferplus, while mien-small learnt FER+ votes too. "
-            "What fer's network was trained on is not known.",
+            "Under FER+ fer's seven answers go through the map fer2013-to-ferplus, while mien-small learnt FER+ votes "
+            "too. What fer's network was trained on is not known.",
         ]
     )
 
