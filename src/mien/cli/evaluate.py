@@ -21,7 +21,7 @@ _By = typer.Option(
     "--by", metavar="COLUMN", help="Scores by this column too: subject, usage, folder or a column of the store."
 )
 _Groups = typer.Option("--groups", metavar="FILE", help="Scores by columns of your own: a .csv with row and columns.")
-_Robust = typer.Option("--robustness", help="Scores on disturbed faces too: eleven ways at five strengths; takes minutes.")
+_Robust = typer.Option("--robustness", help="Scores on faces disturbed in eleven ways too; takes minutes.")
 _Map = typer.Option("--map", metavar="NAME|FILE", help="Map the data's labels first; see mien data maps.")
 _Part = typer.Option("--part", metavar="NAME", help="Part of the split; its test part if absent, all for every face.")
 _Errors = typer.Option("--error-rate", metavar="SHARE", help="Fit a threshold for this share of wrong answers.")
