@@ -85,6 +85,12 @@ def test_the_commands_of_the_page_run_in_order(desk: Path) -> None:
     assert (desk / "maps" / "photo.jpg").is_file()
 
 
+def test_the_example_in_python_runs(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(block("python"), "docs/evaluate.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("30 Estimate(value=0.")
+    assert document.load(desk / "measured").made.draws == 200
+
+
 def test_what_the_page_says_of_error_rates_is_so() -> None:
     """At most one answer in ten was wrong on held-out faces."""
     card = bundle.read_card(bundle.find(bundle.DEFAULT))
