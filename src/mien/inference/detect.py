@@ -17,6 +17,7 @@ from mien.inference import releases
 # about 10 to 300 pixels, so a portrait that fills a large photograph needs the reduction to be found at all.
 HAAR_LONG_SIDE = 1000
 YUNET_LONG_SIDE = 800
+_YUNET_LEAST = 64
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,11 @@ class YuNet:
         height, width = small.shape[:2]
         if min(height, width) < 10:
             return []
-        self._detector.setInputSize((width, height))
-        rows = self._detector.detect(small)[1]
+        # Up to 32 pixels OpenCV reads memory that nobody has written, and answers with faces of all kinds.
+        below, beside = (max(0, _YUNET_LEAST - side) for side in (height, width))
+        padded = cv2.copyMakeBorder(small, 0, below, 0, beside, cv2.BORDER_CONSTANT) if below or beside else small
+        self._detector.setInputSize(padded.shape[1::-1])
+        rows = self._detector.detect(padded)[1]
         found = []
         for row in rows if rows is not None else ():
             if not np.isfinite(row).all():
