@@ -36,6 +36,8 @@ benchmarks: layouts
 	python benchmarks/svm_tuning.py $(DATA)/fer2013.parquet
 	python benchmarks/score_model.py $(DATA)/fer2013.parquet
 	python benchmarks/certainty.py $(DATA)/fer2013.parquet --write
+	mien evaluate mien-small $(DATA)/fer2013.parquet --flip --robustness --no-pictures --out runs/mien-small
+	cp runs/mien-small/evaluation.json benchmarks/results/mien-small-evaluation.json
 	python benchmarks/evaluation_cost.py $(DATA)/fer2013.parquet
 	python benchmarks/crop_loss.py $(DATA)/fer2013.parquet --yunet $(YUNET)
 	python benchmarks/startup.py $(PHOTO)

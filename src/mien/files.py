@@ -62,6 +62,7 @@ def staged_folder(folder: Path) -> Iterator[Path]:
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """The same, where a folder of that name may exist: it goes once the new one is whole."""
+    folder = folder.resolve()  # what a link leads to is replaced, not the link
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     try:
         with staged_folder(folder) as stage:

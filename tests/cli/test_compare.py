@@ -24,6 +24,7 @@ from mien.evaluation.measures import ALL, SINGLE, ProtocolFacts, Section
 from mien.evaluation.protocols import MAJORITY, TITLES, Truth
 from mien.evaluation.scores import Predictions
 from mien.expressions import FER2013, FERPLUS, Vocabulary
+from mien.report.gather import gather
 
 app = typer.Typer()
 app.command("compare")(compare.compare)
@@ -129,7 +130,7 @@ def test_a_table_and_a_verdict_for_each_pair(three: list[Path]) -> None:
     assert "good is better than bad." in lines
     assert "other is better than bad." in lines
     assert any(line.startswith("good and other cannot be told apart: a difference of") for line in lines)
-    assert "corrected by Holm's method for 3 pairs" in done.stdout and "McNemar" in done.stdout
+    assert "corrected by Holm's method (Holm 1979) for 3 pairs" in done.stdout and "McNemar" in done.stdout
     scores = load(three[1]).scores()
     assert scores is not None
     accuracy = scores.headline["accuracy"]
@@ -172,12 +173,62 @@ def test_another_protocol_counts_its_own_faces(three: list[Path], tmp_path: Path
 def test_another_metric_is_compared_by_the_bootstrap(three: list[Path], tmp_path: Path) -> None:
     done = run(*three[:2], "--metric", "macro_f1", "--out", tmp_path / "out.json", "--draws", 200, "--seed", 3)
     body = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
-    assert (body["metric"], body["test"], body["draws"], body["seed"]) == ("macro_f1", "bootstrap", 200, 3)
+    assert (body["metric"], body["test"], body["draws"], body["seed"]) == ("macro_f1", "bootstrap", 400, 3)
     values = [m["estimates"]["macro_f1"]["value"] for m in body["models"]]
     assert body["pairs"][0]["difference"]["value"] == pytest.approx(values[0] - values[1])
-    assert "p is two-sided, from the paired bootstrap (200 resamples of the faces, seed 3)" in done.stdout
+    written = " ".join(done.stdout.split())
+    assert "two-sided, by the paired bootstrap" in written and "(400 resamples of the faces, seed 3)" in written
     assert "McNemar" not in done.stdout
     assert "the test 'mcnemar' of macro_f1" in refused(*three[:2], "--metric", "macro_f1", "--test", "mcnemar")
+
+
+def test_many_models_can_be_told_apart_by_the_bootstrap(tmp_path: Path) -> None:
+    rows = np.arange(60)
+    folders = [evaluated(tmp_path / "good", "good", 1.0, rows=rows, ferplus=False)]
+    folders += [evaluated(tmp_path / f"bad{i}", f"bad {i}", 0.0, i, rows=rows, ferplus=False) for i in range(5)]
+    printed = run(*folders, "--metric", "macro_f1", "--draws", 100, "--out", tmp_path / "out.json").stdout
+    assert all(f"good is better than bad {i}." in printed for i in range(5))
+    body = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert body["draws"] == 6000 and "6\u202f000 resamples" in printed  # of 15 pairs
+
+
+def test_a_model_and_its_copy_have_no_interval(tmp_path: Path) -> None:
+    folders = [evaluated(tmp_path / name, name) for name in "ab"]
+    printed = run(*folders, "--draws", 100, "--out", tmp_path / "out.csv").stdout
+    assert "a and b cannot be told apart: there is no difference on these 300 faces." in printed
+    assert "0.0 points; right alone on 0 and 0 faces" in printed and "()" not in printed
+    assert ",0.0,,," in (tmp_path / "out.csv").read_text(encoding="utf-8")
+
+
+def spoilt(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The same with another value at a path such as ``sections.0.scores.labels``."""
+    *above, last = path.split(".")
+    at: Any = body
+    for step in above:
+        at = at[int(step)] if step.isdecimal() else at[step]
+    at[last] = value
+    return body
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ("sections.0.scores.labels", [], "sections.0.scores.labels is [], not at least one"),
+        ("sections.0.scores.confusion", [[5]], "sections.0.scores.confusion is not 7 rows of 7 numbers"),
+        ("sections.0.scores.confusion", [[5]] * 7, "sections.0.scores.confusion is not 7 rows of 7 numbers"),
+        ("sections.0.scores.classes", [], "sections.0.scores.classes is of 0, not of 7"),
+        ("sections.1.scores.headline", {}, "sections.1.scores.headline is of nothing, not of accuracy"),
+        ("made.seed", -1, "made.seed is -1, not at least 0"),
+        ("made.draws", -1, "made.draws is -1, not 0 to 1000000"),
+        ("made.draws", 10**12, "made.draws is 1000000000000, not 0 to 1000000"),
+    ],
+)
+def test_a_damaged_evaluation_is_refused(three: list[Path], path: str, value: Any, complaint: str) -> None:
+    file = three[1] / "evaluation.json"
+    file.write_text(json.dumps(spoilt(json.loads(file.read_text(encoding="utf-8")), path, value)), encoding="utf-8")
+    assert f"is damaged ({complaint}" in refused(three[0], three[1])
+    with pytest.raises(DataError, match="is damaged"):  # as mien report reads it
+        gather(three[:2])
 
 
 def test_without_correction_that_is_said(three: list[Path]) -> None:
@@ -230,7 +281,7 @@ def test_other_rows_are_an_error_unless_those_in_common_are_asked_for(tmp_path: 
     assert "a has 51 of its 200 that others lack, such as row 100" in message
     assert "--common compares on the 149 rows that all have" in message
     printed = run(first, second, "--common", "--draws", 100).stdout
-    assert "a: 51 of its faces are left out" in printed and not re.search("^b: ", printed, re.M)
+    assert "a: 51 of its faces are not compared" in printed and not re.search("^b: ", printed, re.M)
     assert "149 faces" in printed
 
 

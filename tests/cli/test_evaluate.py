@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from mien import data
 from mien.cli import app
+from mien.cli.evaluation_table import show
 from mien.data import FaceSet
 from mien.errors import MienError
 from mien.evaluation import document
@@ -84,14 +85,33 @@ def test_pictures_are_drawn_and_named(desk: Path) -> None:
 
 def test_an_earlier_evaluation_is_replaced_and_nothing_else(desk: Path) -> None:
     evaluate("toy", "tiny.store", *FEW, "--out", "mine")
-    (desk / "mine" / "old.txt").write_text("of the first")
     evaluate("toy", "tiny.store", *FEW, "--out", "mine", "--part", "all")
-    assert document.load(desk / "mine").data.part == "all" and not (desk / "mine" / "old.txt").exists()
+    assert document.load(desk / "mine").data.part == "all"
+    (desk / "mine" / "notes.txt").write_text("precious")
+    with pytest.raises(MienError, match="mine holds notes.txt beside an evaluation"):
+        evaluate("toy", "tiny.store", *FEW, "--out", "mine")
+    assert (desk / "mine" / "notes.txt").read_text() == "precious"
     (desk / "yours").mkdir()
     (desk / "yours" / "thesis.txt").write_text("precious")
     with pytest.raises(MienError, match="yours exists and holds no evaluation"):
         evaluate("toy", "tiny.store", *FEW, "--out", "yours")
     assert (desk / "yours" / "thesis.txt").read_text() == "precious"
+
+
+def test_a_name_that_others_gave_stays_here(desk: Path) -> None:
+    body = json.loads((desk / "toy" / "card.json").read_text())
+    (desk / "toy" / "card.json").write_text(json.dumps({**body, "name": "../../é t/x"}))
+    evaluate("toy", "tiny.store", *FEW)
+    assert [p.name for p in (desk / "evaluations").iterdir()] == ["é-t-x-public_test"]
+
+
+def test_another_model_of_the_same_name_does_not_take_an_evaluations_place(desk: Path) -> None:
+    evaluate("toy", "tiny.store", *FEW)
+    toy(desk / "other", {v.name: v.labels for v in (FER2013, FERPLUS)})
+    with pytest.raises(MienError, match="holds an evaluation of another model or data set, toy on tiny.csv"):
+        evaluate("other", "tiny.store", *FEW)
+    evaluate("toy", "tiny.store", *FEW)
+    evaluate("other", "tiny.store", *FEW, "--out", "evaluations/toy-public_test")  # as it was named
 
 
 @pytest.mark.parametrize(
@@ -131,6 +151,53 @@ def test_a_broken_picture_keeps_the_earlier_evaluation(desk: Path, monkeypatch: 
         evaluate("toy", "tiny.store", "--draws", "100", "--out", "mine")
     assert (desk / "mine" / "evaluation.json").read_bytes() == before
     assert [p.name for p in desk.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(("width", "shown"), [(80, 3), (100, 4), (200, 6)])
+def test_no_number_is_cut_where_a_terminal_is_narrow(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int, shown: int
+) -> None:
+    evaluate("toy", "tiny.store", *FEW, "--by", "usage")
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    show(document.load(desk / "evaluations" / "toy-public_test"))
+    said = re.sub(r"\x1b\[\d+m", "", capsys.readouterr().out)
+    assert "…" not in said and max(map(len, said.splitlines())) <= width
+    head = next(line for line in said.splitlines() if "counted by" in line)
+    names = ("accuracy", "balanced", "macro F1", "kappa", "log loss", "top-2")
+    assert [name in head for name in names] == [i < shown for i in range(6)]
+
+
+def test_reports_and_comparisons_never_take_an_evaluations_place(desk: Path) -> None:
+    evaluate("toy", "tiny.store", *FEW)
+    folder = desk / "evaluations" / "toy-public_test"
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    for command in (
+        ["report", folder, "--out", folder / "evaluation.json"],
+        ["compare", folder, folder, "--out", folder / "labels.csv"],
+    ):
+        done = CliRunner().invoke(app, [str(word) for word in command])
+        assert isinstance(done.exception, MienError) and "is a file of the evaluation in" in str(done.exception)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_a_picture_that_cannot_be_drawn_is_said(desk: Path) -> None:
+    evaluate("toy", "tiny.store", *FEW)
+    (desk / "p.csv").write_bytes((desk / "evaluations" / "toy-public_test" / "predictions.csv").read_bytes())
+    assert "note: no t-SNE: p gives no features" in evaluate("p.csv", "tiny.store", "--tsne", "--draws", "100")
+    with pytest.raises(MienError, match="--tsne with --no-pictures"):
+        evaluate("toy", "tiny.store", *FEW, "--tsne")
+
+
+def test_a_changed_file_of_the_same_name_does_not_take_an_evaluations_place(desk: Path) -> None:
+    evaluate("toy", "tiny.store", *FEW)
+    lines = (desk / "evaluations" / "toy-public_test" / "predictions.csv").read_text().splitlines()
+    (desk / "p.csv").write_text("\n".join(lines))
+    evaluate("p.csv", "tiny.store", *FEW)
+    evaluate("p.csv", "tiny.store", *FEW)
+    (desk / "p.csv").write_text("\n".join([lines[0], *reversed(lines[1:])]))
+    with pytest.raises(MienError, match="another model or data set"):
+        evaluate("p.csv", "tiny.store", *FEW)
 
 
 def test_the_numbers_of_the_shipped_model(shared: Path, fer2013_cache: Path, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]

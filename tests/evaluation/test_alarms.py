@@ -59,6 +59,35 @@ def test_no_better_than_the_commonest_class_is_found() -> None:
     assert any("cannot be told from always answering" in s for s in found(labels, np.eye(K)[said] * 0.6 + 0.1))
 
 
+def test_a_doubt_does_not_hide_the_commonest_class() -> None:
+    few = np.repeat(np.arange(2), 24), np.eye(K)[np.tile([0, 1], 24)] * 0.6 + 0.1
+    said = found(*few)
+    assert any("cannot be told from ones that are independent" in s for s in said), said
+    assert any("cannot be told from always answering" in s for s in said), said
+    many = found(*(np.repeat(part, 100, axis=0) for part in few))
+    assert any("probably out of order" in s for s in many)
+    assert not any("always answering" in s for s in many)  # the fault says it
+
+
+def test_65_of_100_right_raise_no_doubt_about_their_order() -> None:
+    labels = np.repeat([0, 1], 50)
+    answers = np.repeat([0, 1, 0, 1], [33, 17, 18, 32])
+    said = found(labels, np.eye(K)[answers] * 0.6 + 0.1)
+    assert not any("independent" in s or "always answering" in s for s in said), said
+
+
+def test_worse_than_the_commonest_class_is_said_to_be_worse() -> None:
+    labels = np.zeros(200, int)
+    labels[:5] = 1
+    said = np.where(np.arange(200) % 4 == 0, 2, labels)
+    (first, *_) = found(labels, np.eye(K)[said] * 0.6 + 0.1)
+    assert "is worse than always answering the commonest class, 97.5%" in first
+
+
+def test_a_single_face_is_said_to_be_few_and_nothing_else() -> None:
+    assert [s.split(":")[1] for s in found(np.array([1]), np.array([[0.1, 0.7, 0.1, 0.1]]))] == [" 1 face is few"]
+
+
 def test_few_faces_are_said_to_be_few() -> None:
     assert any("128 faces are few" in s for s in found(*simulated(128, 3.0)))
 

@@ -19,7 +19,7 @@ from mien.evaluation.calibration import (
     selective_accuracy,
     softmax,
 )
-from mien.evaluation.measures import Certainty
+from mien.evaluation.measures import Certainty, Estimate
 
 
 def drawn(n: int, sharpness: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -153,7 +153,7 @@ def test_faces_that_are_all_right_or_all_wrong_or_one() -> None:
     for labels, area in ((np.zeros(50, int), 0.0), (np.ones(50, int), 1.0)):
         found = measured(p, labels)
         assert set(found.accuracy) == {1 - area}
-        assert (found.risk_area.value, found.risk_area.low, found.risk_area.high) == (area, area, area)
+        assert found.risk_area == Estimate(area, None, None, 50)
     one = measured(sure(0.7), np.array([0]))
     assert (one.share, one.accuracy) == ([1.0], [1.0])
     assert one.risk_area.value == 0 and one.given.error.value == pytest.approx(0.3)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mien.errors import DataError
 from mien.evaluation.comparison import COMPARED_BY, Compared, compare, faces_needed, holm, mcnemar
-from mien.evaluation.intervals import difference
+from mien.evaluation.intervals import mean_estimate
 from mien.evaluation.measures import Estimate
 from mien.evaluation.protocols import Truth
 from mien.evaluation.scores import Predictions
@@ -131,7 +131,7 @@ def test_the_interval_is_that_of_the_paired_bootstrap(pair: tuple[Compared, Comp
     labels = pair[0].truth.labels
     right = [m.predictions.probabilities.argmax(axis=1) == labels for m in pair]
     (one,) = compare(pair, draws=4000).pairs
-    other = difference(*right, draws=4000, seed=1)
+    other = mean_estimate(right[0].astype(float) - right[1], draws=4000, seed=1)
     assert one.difference.value == pytest.approx(other.value)
     assert one.difference.low == pytest.approx(other.low, abs=0.006)
     assert one.difference.high == pytest.approx(other.high, abs=0.006)
@@ -188,7 +188,7 @@ def test_a_model_and_itself_cannot_be_told_apart(pair: tuple[Compared, Compared]
     for test in ("mcnemar", "bootstrap"):
         (one,) = compare([pair[0], same], test=test).pairs
         assert (one.p, one.better, one.needed) == (1.0, "", None)
-        assert one.difference == Estimate(0.0, 0.0, 0.0, 500)
+        assert one.difference == Estimate(0.0, None, None, 500)
         assert one.verdict == "first and again cannot be told apart: there is no difference on these 500 faces"
 
 
@@ -218,6 +218,30 @@ def test_many_comparisons_of_equal_models_rarely_find_a_better_one() -> None:
             found[correction] += any(one.better for one in compare(models, correction=correction, draws=20).pairs)
     assert found["holm"] <= 7
     assert found["none"] >= 10  # which is what the correction is for
+
+
+@pytest.mark.parametrize(("models", "draws", "taken"), [(2, 50, 400), (3, 100, 1200), (8, 2000, 11200), (2, 900, 900)])
+def test_the_corrected_p_of_the_bootstrap_can_be_reached(models: int, draws: int, taken: int) -> None:
+    right = right_on("right", np.ones(400, bool))
+    wrong = [right_on(f"wrong {i}", np.arange(400) == i) for i in range(models - 1)]
+    found = compare([right, *wrong], "macro_f1", draws=draws)
+    assert found.draws == taken
+    against = [one for one in found.pairs if one.first == "right"]
+    assert all(one.better == "right" and one.corrected <= 0.005 for one in against)
+    plain = compare([right, *wrong], "macro_f1", correction="none", draws=50)
+    assert plain.draws == 400 and compare([right, *wrong], draws=50).draws == 50  # McNemar's takes none
+
+
+def test_a_difference_that_resamples_do_not_move_is_not_called_none() -> None:
+    found = compare([right_on("a", np.ones(3, bool)), right_on("b", np.zeros(3, bool))])
+    (one,) = found.pairs
+    assert (one.difference, one.better, one.needed) == (Estimate(1.0, None, None, 3), "", None)
+    assert one.verdict == "a and b cannot be told apart: a difference of 100 points on 3 faces says too little"
+
+
+def test_mcnemar_needs_no_resamples(pair: tuple[Compared, Compared]) -> None:
+    (one,) = compare(pair, draws=0).pairs
+    assert one.better == "first" and one.difference.low is None
 
 
 def test_correction_is_for_the_number_of_pairs(pair: tuple[Compared, Compared]) -> None:

@@ -49,3 +49,11 @@ def test_the_answer_is_cached_by_both_sides(planted: FaceSet, monkeypatch: pytes
     assert find_copies(planted, rows[::-1], trained) == first and len(searched) == 1
     assert find_copies(planted, rows, trained[:4]) == {} and len(searched) == 2
     assert find_copies(planted, rows[:3], trained) != first and len(searched) == 3
+
+
+def test_the_same_source_in_another_size_is_searched_anew(planted: FaceSet) -> None:
+    """In 12 pixels a face may be like another that it is not like in 48."""
+    rows, trained = planted.rows[98:120], planted.rows[35:60]
+    assert find_copies(planted, rows, trained)
+    noise = np.random.default_rng(0).integers(0, 256, (120, 12, 12), dtype=np.uint8)
+    assert find_copies(dataclasses.replace(planted, faces=noise), rows, trained) == {}

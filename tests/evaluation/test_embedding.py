@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mien.errors import DataError
-from mien.evaluation.embedding import tsne
+from mien.evaluation.embedding import fitting_perplexity, tsne
 
 
 def three_heaps(n: int = 60, channels: int = 80) -> tuple[np.ndarray, np.ndarray]:
@@ -30,5 +30,7 @@ def test_the_same_seed_gives_the_same_points() -> None:
 
 def test_few_faces_lower_the_perplexity() -> None:
     assert tsne(np.random.default_rng(0).normal(size=(7, 3))).shape == (7, 2)
+    assert (fitting_perplexity(7), fitting_perplexity(91), fitting_perplexity(5000)) == (2, 30, 30)
+    assert fitting_perplexity(90) < 30 and fitting_perplexity(90, 5) == 5
     with pytest.raises(DataError, match="t-SNE of 3 faces"):
         tsne(np.zeros((3, 3)))

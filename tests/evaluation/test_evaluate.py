@@ -101,7 +101,7 @@ def test_a_predictions_file_gives_the_same_numbers_in_any_order(own: Path, store
     given = [Predictions(v, faces.rows[order], found[f"{v.name}_probabilities"]) for v in (FER2013, FERPLUS)]
     write_predictions(tmp_path / "p.csv", given, "0" * 64)
     done = evaluate(plan(str(tmp_path / "p.csv"), store), dataclasses.replace(QUICK, copies=False))
-    for section in direct.evaluation.sections:
+    for section in (s for s in direct.evaluation.sections if s.subset == ALL):
         other = done.evaluation.scores(section.protocol)
         assert other is not None
         assert other.confusion == section.scores.confusion
@@ -118,6 +118,14 @@ def test_predictions_that_lack_a_face_are_refused(store: Path, tmp_path: Path) -
         evaluate(plan(str(tmp_path / "p.csv"), store), QUICK)
 
 
+def test_predictions_of_rows_that_the_set_does_not_have_are_refused(store: Path, tmp_path: Path) -> None:
+    faces = data.load(store)
+    rows = np.append(faces.rows, 999999)
+    write_predictions(tmp_path / "p.csv", [Predictions(FER2013, rows, np.full((121, 7), 1 / 7))], "0" * 64)
+    with pytest.raises(DataError, match=r"p.csv: 1 rows that tiny.csv does not have, such as row 999999"):
+        plan(str(tmp_path / "p.csv"), store)
+
+
 def test_a_planted_shuffle_of_the_rows_changes_the_numbers_and_is_said(store: Path, tmp_path: Path) -> None:
     """Rows under wrong ids: the one mistake that ids alone cannot show."""
     faces = data.load(store)
@@ -127,7 +135,7 @@ def test_a_planted_shuffle_of_the_rows_changes_the_numbers_and_is_said(store: Pa
     write_predictions(tmp_path / "p.csv", [wrong], "0" * 64)
     done = evaluate(plan(str(tmp_path / "p.csv"), store, part="all"), QUICK)
     assert done.alarm == done.evaluation.warnings[0]
-    assert done.alarm.startswith("90 of the 120 faces of all are training faces of the set")
+    assert done.alarm.startswith("90 of the 120 faces of all are training faces: ")
     assert "independent" in done.evaluation.warnings[1]
 
 
@@ -146,6 +154,27 @@ def test_copies_among_the_training_faces_are_counted_apart(store: Path, tmp_path
     assert every is not None and every > (accuracy(done, "fer2013", subset=NO_COPY)[0] or 0)
 
 
+def test_every_face_may_have_a_copy_of_one_kind_or_another(own: Path, store: Path) -> None:
+    """What is equal to all faces is not taken for the section before."""
+    wanted = plan(str(own), store)
+    rows = wanted.faces.rows[wanted.at].tolist()
+    kinds = {row: "identical" if i < 5 else "near-identical" for i, row in enumerate(rows)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mien.evaluation.evaluate.find_copies", lambda *_: kinds)
+        done = evaluate(wanted, QUICK)
+    counts = {s.subset: s.scores.n for s in done.evaluation.sections if s.protocol == "fer2013"}
+    assert counts == {ALL: 30, NO_IDENTICAL: 25, COPIES: 30}
+
+
+def test_copies_are_looked_for_among_faces_that_a_map_leaves_out(store: Path, tmp_path: Path) -> None:
+    faces = data.load(store)
+    write_predictions(tmp_path / "p.csv", [Predictions(FER2013, faces.rows, np.full((120, 7), 1 / 7))], "0" * 64)
+    done = evaluate(plan(str(tmp_path / "p.csv"), store, labels_map="fer2013-to-four"), QUICK)
+    kept = done.plan.faces.rows[done.plan.at]
+    copied = [int(row) for row in faces.rows[95:98] if row in kept]
+    assert copied and set(done.copies) == set(copied)
+
+
 def test_groups_by_columns_of_ones_own(own: Path, store: Path, tmp_path: Path) -> None:
     faces = data.load(store)
     test = faces.rows[faces.where("PublicTest")]
@@ -157,6 +186,9 @@ def test_groups_by_columns_of_ones_own(own: Path, store: Path, tmp_path: Path) -
     whole = done.evaluation.scores()
     assert whole is not None and found["usage", "PublicTest"].accuracy.value == whole.headline["accuracy"].value
     assert "n = 10" in found["age", "old"].warning
+    (tmp_path / "u.csv").write_text(f"row,usage\n{test[0]},mine\n")
+    with pytest.raises(DataError, match=r"the column 'usage' is in .*u.csv and in tiny.csv"):
+        evaluate(plan(str(own), store), dataclasses.replace(QUICK, groups=tmp_path / "u.csv"))
     with pytest.raises(DataError, match="has no column 'age' to group by; expected one of usage"):
         evaluate(plan(str(own), store), dataclasses.replace(QUICK, by=("age",)))
 
@@ -175,7 +207,7 @@ def test_answers_in_other_labels_go_through_a_map_or_are_refused(
     assert [p.mapped for p in done.evaluation.protocols] == ["ferplus-to-fer2013", "", ""]
     names = Vocabulary("colours", ("red", "green", "blue", "white", "black", "grey", "pink"))
     data.save(dataclasses.replace(tiny_faces, vocabulary=names, votes=np.zeros((120, 10), np.uint8)), tmp_path / "c")
-    with pytest.raises(DataError, match=r"voted|toy answers in ferplus .*and the labels are colours \(red, green"):
+    with pytest.raises(DataError, match=r"toy answers in ferplus .*and the labels are colours \(red, green"):
         evaluate(plan(str(voted), tmp_path / "c"), QUICK)
 
 

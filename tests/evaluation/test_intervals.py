@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.errors import DataError
 from mien.evaluation.calibration import expected_calibration_error, softmax
 from mien.evaluation.intervals import (
-    difference,
     distance_estimate,
     estimate,
     face_order,
@@ -22,7 +20,7 @@ from mien.evaluation.intervals import (
     weights,
 )
 from mien.evaluation.measures import Estimate
-from mien.evaluation.metrics import calibration_error
+from mien.evaluation.metrics import scores
 
 
 def ends(found: Estimate) -> tuple[float, float]:
@@ -83,6 +81,15 @@ def test_what_is_not_defined_is_none() -> None:
     assert mean_estimate(np.empty(0)) == share_estimate(0, 0) == Estimate(None, None, None, 0)
 
 
+def test_an_interval_without_width_is_none() -> None:
+    assert estimate(1.0, np.append(np.ones(50), np.nan), 12) == Estimate(1.0, None, None, 12)
+    assert mean_estimate(np.full(13, 0.1)) == Estimate(pytest.approx(0.1), None, None, 13)  # equal but for rounding
+    assert mean_estimate(np.zeros(13)) == Estimate(0.0, None, None, 13)
+    narrow = estimate(1.0, 1 + np.linspace(-1e-9, 1e-9, 50), 12)
+    assert narrow.low is not None and narrow.high is not None and narrow.low < 1 < narrow.high
+    assert distance_estimate(np.zeros(15), np.zeros((50, 15)), 12) == Estimate(0.0, None, None, 12)
+
+
 def test_the_interval_of_a_mean_is_that_of_its_standard_error() -> None:
     values = np.random.default_rng(0).normal(3, 2, 2000)
     found = mean_estimate(values)
@@ -96,28 +103,6 @@ def test_the_order_of_the_values_changes_nothing(values: list[float], random: ob
     mixed = list(values)
     random.shuffle(mixed)  # type: ignore[attr-defined]
     assert mean_estimate(np.array(values), 30) == mean_estimate(np.array(mixed), 30)
-
-
-def test_a_difference_is_paired_and_has_a_sign() -> None:
-    rng = np.random.default_rng(0)
-    hard = rng.normal(0, 5, 400)  # what both models find hard
-    better, worse = hard + rng.normal(0.3, 0.5, 400), hard + rng.normal(0, 0.5, 400)
-    found, turned = difference(better, worse), difference(worse, better)
-    low, high = ends(found)
-    assert 0 < low < (found.value or 0) < high
-    assert high - low == pytest.approx(2 * 1.96 * 0.5 * math.sqrt(2 / 400), rel=0.15)
-    assert turned.value == pytest.approx(-(found.value or 0))
-
-
-def test_a_difference_of_booleans_is_a_number() -> None:
-    right, wrong = np.array([True, True, False]), np.array([False, True, False])
-    assert difference(right, wrong, 10).value == pytest.approx(1 / 3)
-    assert difference(wrong, right, 10).value == pytest.approx(-1 / 3)
-
-
-def test_a_difference_of_other_faces_is_refused() -> None:
-    with pytest.raises(DataError, match=r"\(3,\) and \(4,\)"):
-        difference(np.ones(3), np.ones(4))
 
 
 # ---- shares
@@ -176,7 +161,7 @@ def test_a_calibration_error_has_its_truth_in_the_interval(sharpened: float) -> 
     truth = expected_calibration_error(p, labels)
     held = 0
     for seed in range(150):
-        found = calibration_error(*drawn(400, seed), draws=150, seed=seed)
+        found = scores(*drawn(400, seed), "abcde", draws=150, seed=seed).headline["calibration_error"]
         low, high = ends(found)
         assert low <= (found.value or 0) <= high
         held += low <= truth <= high

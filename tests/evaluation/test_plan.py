@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mien import bundle, data
-from mien.data import FaceSet, Split, official
+from mien.data import FaceSet, Split, official, stratified
 from mien.errors import BundleError, DataError
 from mien.evaluation.plan import plan
 from mien.expressions import FER2013, FERPLUS
@@ -94,9 +94,15 @@ def test_training_faces_are_never_evaluated_silently(tmp_path: Path, tiny_faces:
     assert len(every.at) == 120 and f"{n} of the 120 faces" in every.warnings[0]
 
 
-def test_a_model_of_another_set_knows_nothing_of_this_one(tmp_path: Path, store: Path) -> None:
-    found = plan(str(a_bundle(tmp_path / "toy", sha256="1" * 64)), store)
-    assert found.part == "public_test" and not len(found.trained) and found.trained_on == "" and found.warnings == ()
+def test_a_model_of_another_file_may_know_the_training_faces_of_this_one(tmp_path: Path, store: Path) -> None:
+    """The same images in another file have another hash."""
+    own = str(a_bundle(tmp_path / "toy", sha256="1" * 64, data="other.csv"))
+    found = plan(own, store)
+    assert found.part == "public_test" and found.warnings == () and len(found.trained) == 90
+    assert found.trained_on == (
+        "the 90 training faces of the set; it was trained on another file, other.csv, which may hold some of the same"
+    )
+    assert "are training faces" in plan(own, store, part="train").warnings[0]
 
 
 def test_a_set_without_a_split_is_evaluated_whole(tmp_path: Path, tiny_faces: FaceSet) -> None:
@@ -112,8 +118,45 @@ def test_a_set_without_a_split_is_evaluated_whole(tmp_path: Path, tiny_faces: Fa
 def test_training_rows_are_not_evaluated_because_a_part_is_empty(tmp_path: Path, tiny_faces: FaceSet) -> None:
     odd = dataclasses.replace(tiny_faces, usage=np.where(tiny_faces.usage == 1, 2, 0).astype(np.uint8))
     data.save(odd, tmp_path / "o.store")
-    with pytest.raises(DataError, match="the split PublicTest is empty"):
-        plan(str(a_bundle(tmp_path / "toy")), tmp_path / "o.store")
+    own = str(a_bundle(tmp_path / "toy", sha256="1" * 64))
+    with pytest.raises(DataError, match="the split PublicTest is empty.*--part all"):
+        plan(own, tmp_path / "o.store")
+    assert len(plan(own, tmp_path / "o.store", part="all").at) == 120
+
+
+def test_another_split_does_not_hide_what_a_run_was_trained_on(
+    tmp_path: Path, tiny_faces: FaceSet, store: Path
+) -> None:
+    """Of as many training faces, too."""
+    own = stratified(tiny_faces, 0.25, 0.2, 1)
+    others = (stratified(tiny_faces, 0.25, 0.2, seed) for seed in range(2, 50))
+    other = next(s for s in others if len(s.parts["train"]) == len(own.parts["train"]))
+    other.save(tmp_path / "other.json")
+    run = a_run(tmp_path / "run", tiny_faces, own, store)
+    found = plan(str(run), split=tmp_path / "other.json")
+    known = np.isin(other.parts["test"], own.parts["train"]).sum()
+    assert known > 5 and found.trained.tolist() == own.parts["train"].tolist()
+    assert found.warnings[0].startswith(
+        f"{known} of the {len(found.at)} faces of test are among those it was trained on"
+    )
+    assert not np.isin(found.faces.rows[found.held], own.parts["train"]).any()
+
+
+@pytest.mark.parametrize("part", ["all", "validation", "public_test"])
+def test_nothing_is_fitted_on_a_face_that_is_evaluated(
+    tmp_path: Path, tiny_faces: FaceSet, store: Path, part: str
+) -> None:
+    run = a_run(tmp_path / "run", tiny_faces, official(tiny_faces, 0.2, 3), store)
+    found = plan(str(run), part=part)
+    assert not np.isin(found.held, found.at).any()
+    assert any("validation was used for choosing" in w for w in found.warnings) == (part != "public_test")
+
+
+def test_a_map_that_drops_labels_keeps_what_was_trained_on(tmp_path: Path, tiny_faces: FaceSet, store: Path) -> None:
+    split = official(tiny_faces, 0.2, 3)
+    found = plan(str(a_run(tmp_path / "run", tiny_faces, split, store)), labels_map="fer2013-to-four")
+    assert found.trained.tolist() == split.parts["train"].tolist() and len(found.whole) == 120 > len(found.faces)
+    assert set(found.faces.rows[found.at].tolist()) < set(split.parts["public_test"].tolist())
 
 
 def test_a_split_of_another_set_is_refused(tmp_path: Path, tiny_faces: FaceSet, store: Path) -> None:

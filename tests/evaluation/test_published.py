@@ -265,6 +265,61 @@ def test_a_report_that_contradicts_itself_is_found_without_a_matrix(field: str, 
     assert beside and beside[0].what == "The matrix and the scores contradict each other"
 
 
+@settings(max_examples=30)
+@given(skilled(), st.booleans())
+def test_a_macro_f1_of_the_means_is_another_definition_and_keeps_the_matrix(cells: np.ndarray, beside: bool) -> None:
+    cells[0] += cells.sum() // 3  # so that the definitions differ
+    support, answered, hits = cells.sum(axis=1), cells.sum(axis=0), np.diag(cells)
+    precision, recall = (hits / answered).mean(), (hits / support).mean()
+    printed, own = 2 * precision * recall / (precision + recall), (2 * hits / (support + answered)).mean()
+    lines = figures(cells)
+    assert printed > own - 1e-12
+    if printed < own + 3e-4:
+        return
+    lines["report.macro"] = f"{{ f1 = {printed:.4f} }}"
+    found = findings(lines, cells if beside else None)
+    [one] = [f for f in found if f.check == "figures" and f.severity != FINE]
+    assert one.severity == DOUBT and one.what == "The macro F1 is that of the mean precision and recall"
+    assert f"{printed:.4f}" in one.arithmetic and "Opitz" in one.reading
+    assert "cells" not in [f.check for f in found]
+    wronger = findings(lines | {"report.macro": f"{{ f1 = {printed + 0.01:.4f} }}"}, cells if beside else None)
+    assert FAULT in [f.severity for f in wronger]
+
+
+def test_the_matrix_beside_a_macro_f1_of_the_means_is_checked_further() -> None:
+    cells = np.array([[450, 50], [450, 50]])  # of the means: 0.5; the mean of the classes' is 0.4048
+    assert wrong(findings({"report.macro": "{ f1 = 0.5000 }"}, cells)) == [("figures", DOUBT), ("independence", FAULT)]
+    assert wrong(findings({"report.macro": "{ f1 = 0.4048 }"}, cells)) == [("independence", FAULT)]
+    both = {"report.macro": "{ precision = 0.5000, f1 = 0.5000 }", "accuracy": "0.4999"}
+    assert ("cells", FAULT) in wrong(findings(both, cells))
+
+
+def test_the_means_of_a_macro_f1_are_the_printed_ones_where_there_are_some() -> None:
+    lines = {"report.macro": "{ precision = 0.60, recall = 0.50, f1 = 0.545 }", "report.f1": "[0.60, 0.45]"}
+    assert wrong(findings(lines)) == [("figures", DOUBT)]  # without the classes' precision and recall
+    assert wrong(findings(lines | {"report.macro": "{ precision = 0.60, f1 = 0.545 }"})) == [("figures", FAULT)]
+    others = {"report.precision": "[0.90, 0.90]", "report.recall": "[0.90, 0.90]"}
+    assert ("figures", DOUBT) in wrong(findings(lines | others))
+    weighted = {"report.weighted": "{ precision = 0.60, recall = 0.50, f1 = 0.545 }", "report.support": "[50, 50]"}
+    macro = {"report.macro": "{ precision = 0.60, recall = 0.50, f1 = 0.525 }"}
+    assert wrong(findings(lines | macro | {"report.support": "[50, 50]"})) == []
+    assert wrong(findings(lines | macro | weighted)) == [("figures", FAULT)]
+
+
+def test_a_share_of_no_whole_number_is_a_fault_only_where_the_images_are_counted() -> None:
+    one = {"accuracy": "0.653599", "n": "7178"}
+    assert wrong(findings(one)) == [("figures", DOUBT)]
+    assert "a mean over folds or batches" in findings(one)[0].reading
+    assert ("figures", FAULT) in wrong(findings(one | {"report.support": "[3178, 4000]"}))
+    assert wrong(findings(one, np.array([[4000, 178], [1000, 2000]])))[:2] == [("cells", FAULT), ("figures", FAULT)]
+    named = {"claims.differ": "{ a = 0.7412, b = 0.5120 }", "n": "1000"}
+    assert [f.severity for f in findings(named) if f.check == "figures"] == [DOUBT]
+    counted = findings(named | {"report.support": "[500, 500]"})
+    assert [f.severity for f in counted if f.check == "figures"] == [FAULT]
+    trained = {"accuracy": "0.5000", "train_accuracy": "0.5123", "train_n": "1000", "report.support": "[70, 30]"}
+    assert [f.severity for f in findings(trained) if f.check == "figures"] == [DOUBT]  # those supports are others'
+
+
 # ---- answers that know nothing
 
 
@@ -318,16 +373,91 @@ def test_few_answers_are_doubted_and_very_few_say_nothing() -> None:
         shuffled(np.ones((2, 3), np.int64))
 
 
+@pytest.mark.parametrize("n", [100, 200, 300])
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.66, 0.34), (1 / 7,) * 7, tuple(s / sum(SHARES) for s in SHARES)])
+def test_models_that_beat_the_commonest_class_are_not_doubted_and_shuffles_are_found(
+    shares: tuple[float, ...], n: int
+) -> None:
+    rng, better, doubted, missed, missed_in_print = np.random.default_rng(n), 0, 0, 0, 0
+    for known in np.linspace(0, 0.6, 40):
+        cells = shuffled_cells(rng, shares, shares, n)
+        missed += shuffled(cells) is None
+        missed_in_print += "independence" not in [f.check for f in findings(figures(cells))]
+        right = round(known * n)
+        cells = shuffled_cells(rng, shares, shares, n - right) + np.diag(rng.multinomial(right, shares))
+        if exact_interval(int(np.trace(cells)), n)[0] > cells.sum(axis=1).max() / n:
+            better += 1
+            printed = [f for f in findings(figures(cells, 2)) if f.check == "independence"]
+            doubted += shuffled(cells) is not None or bool(printed)
+    assert better >= 10 and doubted <= 1 and missed <= 6 and missed_in_print <= 6
+
+
+def test_65_of_100_right_are_no_shuffle() -> None:
+    cells = np.array([[33, 17], [18, 32]])
+    assert shuffled(cells) is None and wrong(findings(figures(cells))) == []
+    # The accuracy is that of chance, but chi-square's p is 0.017: the answers do depend on the labels.
+    turned = np.array([[8, 4, 12], [12, 8, 4], [4, 12, 8]])
+    assert shuffled(turned) is None
+    assert shuffled(np.array([[8, 6, 10], [10, 8, 6], [6, 10, 8]])).severity == DOUBT  # type: ignore[union-attr]
+    # No cell is far from what independence gives, but the accuracy is, by 3.2 standard deviations.
+    diagonal = np.full((7, 7), 2) + 2 * np.eye(7, dtype=np.int64)
+    assert shuffled(diagonal) is None
+    assert "independence" not in [f.check for f in findings(figures(diagonal))]
+
+
+def test_a_doubt_hides_nothing() -> None:
+    few = np.array([[12, 12], [12, 12]])
+    assert wrong(findings(figures(few), few)) == [("independence", DOUBT), ("guessing", DOUBT)]
+    assert wrong(findings(figures(few * 100), few * 100)) == [("independence", FAULT)]
+
+
 def test_one_class_is_found_in_a_matrix_a_report_and_an_accuracy() -> None:
     cells = np.zeros((4, 4), np.int64)
     cells[:, 2] = [40, 50, 60, 70]
     for found in (findings(figures(cells), cells), findings(figures(cells, 2))):
         assert wrong(found) == [("one class", FAULT)] and "class 3" in found[-1].arithmetic
     alone = {"accuracy": "0.23842", "report.support": "[4000, 5000, 6000, 10166]", "n": "25166"}
-    assert wrong(findings(alone)) == [("one class", FAULT)]
-    assert "6,000 of 25,166" in findings(alone)[-1].arithmetic
+    assert wrong(findings(alone)) == [("one class", DOUBT), ("guessing", DOUBT)]
+    assert "6,000 of 25,166" in findings(alone)[0].arithmetic and "in 0.59% of cases" in findings(alone)[0].arithmetic
     assert wrong(findings(alone | {"accuracy": "0.24"})) == [("guessing", DOUBT)]  # so many could come to that
     assert wrong(findings(alone | {"accuracy": "0.23850"})) == [("guessing", DOUBT)]
+    many = {"accuracy": "0.3000000", "report.support": "[3000000, 7000000]"}  # 1 of 3,600 comes to it
+    assert wrong(findings(many)) == [("one class", FAULT)]
+
+
+def test_zeros_that_are_rounded_are_no_proof_of_one_class() -> None:
+    recall, both = {"report.recall": "[1.00, 0.00]"}, "[1000, 1000]"
+    rounded = np.array([[1000, 0], [996, 4]])
+    assert wrong(findings(figures(rounded, 2))) == [("guessing", DOUBT)]
+    assert figures(rounded, 2)["report.recall"] == recall["report.recall"]
+    assert wrong(findings(recall | {"report.support": both})) == []  # up to 4 of 1,000 may be right
+    for support in ("[1000, 100]", "[1000, 199]"):
+        assert wrong(findings(recall | {"report.support": support})) == [("one class", FAULT)]
+    assert wrong(findings(recall | {"report.support": "[1000, 200]"})) == []
+    assert wrong(findings(recall | {"report.support": "[1000, 0]"})) == []  # there is but one class to answer
+    [unknown] = [f for f in findings(recall) if f.severity != FINE]
+    assert unknown.severity == DOUBT and unknown.what == "It may answer one class only"
+    for proof in ({"report.precision": "[0.50, 1.00]"}, {"report.f1": "[0.67, 0.01]"}):
+        assert "one class" not in [f.check for f in findings(recall | proof)]
+    for none in ("[0.50, 0.00]", "[0.50, nan]"):
+        assert ("one class", DOUBT) in wrong(findings(recall | {"report.precision": none}))
+
+
+def test_an_accuracy_that_is_a_share_by_chance_is_no_fault() -> None:
+    some = {"accuracy": "0.4000", "report.support": "[400, 200, 200, 200]"}
+    assert wrong(findings(some)) == [("one class", DOUBT), ("guessing", DOUBT)]
+    for name in ("precision", "f1"):
+        shown = findings(some | {f"report.{name}": "[0.55, 0.31, 0.36, 0.34]"})
+        assert "one class" not in [f.check for f in shown] and FAULT not in [f.severity for f in shown]
+    named = some | {"report.f1": "[0.57, 0.00, 0.00, 0.00]"}  # as it is where that class is all that is answered
+    assert ("one class", DOUBT) in wrong(findings(named))
+    assert "one class" not in [f.check for f in findings(some | {"report.f1": "[0.00, 0.57, 0.00, 0.00]"})]
+    # Each share that might have been hit counts: with many of them, one is hit more often.
+    shares = {"accuracy": "0.4000", "report.support": "[400, 399, 201]"}
+    assert "one class" not in [f.check for f in findings(shares)]
+    even = {"accuracy": "0.2500", "report.support": "[1000, 1000, 1000, 1000]"}
+    assert wrong(findings(even)) == [("one class", FAULT)]
+    assert wrong(findings(even | {"accuracy": "0.25"})) == [("guessing", DOUBT)]
 
 
 def test_an_accuracy_is_held_against_the_commonest_class() -> None:
@@ -426,6 +556,12 @@ def test_the_shuffled_labels_of_convrelu_ann_are_found(part: str, agree: str) ->
     assert ("figures", FINE) in [(f.check, f.severity) for f in found]  # the report itself was copied correctly
 
 
+def test_the_history_of_convrelu_ann_was_taken_on_7168_images() -> None:
+    found = of("convrelu-ann", "history, epoch 99, validation images")
+    assert wrong(found) == [("figures", DOUBT), ("claims", FAULT)]
+    assert "7,168, with 4,685 right; or it is a mean over folds or batches" in found[0].reading
+
+
 def test_the_128_images_of_model_zoo_are_found() -> None:
     [grid] = of("model-zoo", "model 3, kernel and learning rate")
     assert grid.severity == FAULT and "128 images are too few" in grid.what
@@ -441,6 +577,8 @@ def test_the_other_papers_are_read_too() -> None:
     assert "4,002 is missing" in of("balanced-cnn", "FER2013 as listed")[0].reading
     assert wrong(of("three-datasets", "AffectNet-HQ, 8 classes")) == []
     assert wrong(of("three-datasets", "FER2013, 3 classes, ResNet18")) == [("claims", FAULT)]
+    for name in ("FER2013, 3 classes", "FER Tiny, 13 classes"):
+        assert wrong(of("three-datasets", name)) == [("figures", DOUBT)] * 3 + [("difference", DOUBT)]
     assert {p.parent.name for p in STUDIES.glob("*/published.toml")} >= {
         "hybrid-cnn-svm", "convrelu-ann", "model-zoo", "balanced-cnn", "three-datasets",
     }  # fmt: skip
@@ -544,6 +682,30 @@ def test_all_problems_are_listed_but_not_without_end() -> None:
     with pytest.raises(DataError) as error:
         parse(f"[report]\nsupport = {[-1] * 50}", "paper.toml")
     assert str(error.value).count("expected a count") == 5 and "and 45 more" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "n = " + "9" * 5000,
+        "accuracy = 0x" + "f" * 5000,
+        "classes = 0x" + "f" * 5000 + "\naccuracy = 0.5",
+        "a = " + "[" * 5000,
+        "report." + "a." * 2000 + "b = 1",
+        "accuracy = 0e" + "9" * 40,
+    ],
+)
+def test_numbers_without_end_and_tables_within_tables_are_errors(text: str) -> None:
+    with pytest.raises(DataError, match=r"^paper\.toml") as error:
+        parse(text, "paper.toml")
+    assert len(str(error.value)) < 400
+
+
+def test_exponents_out_of_range_are_shares_all_the_same() -> None:
+    lines = {"n": "100", "report.support": "[50, 50]"}
+    for odd in ("0e400", "1e-400", "1e-200", "0.5" + "0" * 400):
+        assert findings(lines | {"accuracy": odd})
+    assert findings({"claims.differ": "{ a = 0e9, b = 1e-200 }", "n": "100"})[0].severity == FAULT
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -53,11 +53,18 @@ def test_the_recipe_may_name_the_split_and_the_command_overrules_it(
 
 def test_a_leaked_split_marks_the_card_for_good(quick_recipe: Path, tmp_path: Path, tiny_faces: FaceSet) -> None:
     rows = np.sort(tiny_faces.rows)
-    parts = {"train": rows[:70], "validation": rows[70:95], "test": rows[60:]}
+    # Faces are repeated in each part, as they are where a set is over-sampled before it is split.
+    parts = {
+        "train": rows[:70],
+        "validation": np.sort([*rows[70:95], *rows[70:75]]),
+        "test": np.sort([*rows[60:], rows[61]]),
+    }
     a_split(tiny_faces, parts=parts, leaked="10 rows on both sides").save(tmp_path / "leaked.json")
     finished = run.start(quick_recipe, tmp_path / "run", None, split_file=tmp_path / "leaked.json")
     export.export(finished, tmp_path / "made")
-    assert json.loads((tmp_path / "made" / "card.json").read_text())["training"]["leaked"] == "10 rows on both sides"
+    card = json.loads((tmp_path / "made" / "card.json").read_text())
+    assert card["training"]["leaked"] == "10 rows on both sides" and card["calibration"]["n"] == 25
+    assert {s["n"] for s in card["scores"] if s["protocol"].startswith("fer2013")} == {25, 60}
     assert run.finished(tmp_path / "run").split.leaked == "10 rows on both sides"
 
 

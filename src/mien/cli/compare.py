@@ -70,7 +70,9 @@ def compare(
     common: Annotated[bool, _Common] = False,
     out: Annotated[Path | None, _Out] = None,
     plot: Annotated[Path | None, _Plot] = None,
-    draws: Annotated[int, typer.Option("--draws", min=100, help="Resamples of the bootstrap.")] = 2000,
+    draws: Annotated[
+        int, typer.Option("--draws", min=100, help="Resamples of the bootstrap; its p takes more if need be.")
+    ] = 2000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
     """Compare evaluated models on the same faces, and say which is better or that they cannot be told apart.
@@ -96,11 +98,14 @@ def compare(
 def _check(runs: Sequence[Path], out: Path | None, plot: Path | None) -> None:
     """Say what is wrong before anything is read."""
     from mien.errors import OutputError
+    from mien.evaluation.document import refuse_own
 
     if len(runs) < 2:
         raise typer.BadParameter("name two or more models")
     if out is not None and (out.suffix.lower() not in _SUFFIXES or out.is_dir()):
         raise OutputError(f"--out {out}: no such format", f"the name of a file ending in {', '.join(_SUFFIXES)}")
+    if out is not None:
+        refuse_own(out)
     if plot is not None:
         from mien.plots import page
 
@@ -120,21 +125,22 @@ def _print(found: Comparison, folders: Sequence[Folder]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from mien.report.comparing import method, standings
     from mien.report.numbers import chance, interval, points
 
     console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _WIDTH)
-    table = _standings(found, folders)
+    table = standings(found, folders)
     _print_table(console, table)
     several = len(found.pairs) > 1 and found.correction == Correction.HOLM
     for pair in found.pairs:
         ends = interval(pair.difference.low, pair.difference.high)
-        told = f"{points(pair.difference.value)} points ({ends}); right alone on {pair.only_first:,} and "
-        told += f"{pair.only_second:,} faces; p {_equals(chance(pair.p))}"
+        told = f"{points(pair.difference.value)} points{f' ({ends})' if ends else ''}; right alone on "
+        told += f"{pair.only_first:,} and {pair.only_second:,} faces; p {_equals(chance(pair.p))}"
         told += f", corrected {_equals(chance(pair.corrected))}" if several else ""
         console.print(escape(f"{pair.verdict}."), style="bold" if pair.better else "")
         console.print(escape(f"  {pair.first} – {pair.second}: {told}"), style="dim")
     console.print()
-    for note in (*table.notes, *_method(found)):
+    for note in (*table.notes, *method(found)):
         console.print(escape(note), style="dim")
     for name, warning in _warnings(found, folders):
         console.print(escape(f"{name}: {warning}"), style="red")
@@ -152,49 +158,6 @@ def _print_table(console: Console, table: Table) -> None:
         cells = (f"{escape(c.text)}\n[dim]{escape(c.detail)}[/dim]" if c.detail else escape(c.text) for c in row.cells)
         grid.add_row(*cells)
     console.print(grid, end="\n\n")
-
-
-def _standings(found: Comparison, folders: Sequence[Folder]) -> Table:
-    """Each model with its scores on the faces that are compared."""
-    from mien.evaluation.measures import METRICS
-    from mien.report.blocks import Cell, Row, Table
-    from mien.report.numbers import count
-    from mien.report.tables import estimate
-
-    data = folders[0].evaluation.data
-    shown = {name: METRICS[name] for name in (*(m.value for m in Metric), "kappa")}
-    rows = [
-        Row([Cell(m.name), *(estimate(m.estimates.get(name), shares=one.share) for name, one in shown.items())])
-        for m in found.models
-    ]
-    caption = f"{data.source}, {data.part}, {count(found.n)} faces: {found.title}"
-    return Table("compared", caption, ["model", *(one.title for one in shown.values())], rows, _about(found, folders))
-
-
-def _about(found: Comparison, folders: Sequence[Folder]) -> list[str]:
-    """What to know of single models' numbers in the table."""
-    notes = [
-        f"{m.name}: {m.left_out:,} of its faces are left out, since another model lacks them."
-        for m in found.models
-        if m.left_out
-    ]
-    for folder in folders:
-        mapped = [p.mapped for p in folder.evaluation.protocols if p.name == found.protocol and p.mapped]
-        notes += [f"{folder.name}: answers mapped by {name}." for name in mapped]
-    return [*notes, "Intervals are 95%."]
-
-
-def _method(found: Comparison) -> list[str]:
-    """How the models were compared."""
-    resampled = f"{found.draws:,} resamples of the faces, seed {found.seed}"
-    tested = f"the paired bootstrap ({resampled})"
-    if found.test == Test.MCNEMAR:
-        tested = f"McNemar's test (mid-p); intervals of differences from the paired bootstrap ({resampled})"
-    notes = [f"p is two-sided, from {tested}."]
-    if len(found.pairs) > 1:
-        corrected = "corrected by Holm's method" if found.correction == Correction.HOLM else "not corrected"
-        notes.append(f"p is {corrected} for {len(found.pairs)} pairs; the intervals are not.")
-    return [*notes, "A model is called better where p is under 0.05."]
 
 
 def _equals(written: str) -> str:
@@ -274,12 +237,12 @@ def _document(found: Comparison, folders: Sequence[Folder]) -> Document:
     """The comparison as a short report, for the formats that reports have."""
     from mien import __version__
     from mien.report.blocks import Document, Paragraph, Warnings
-    from mien.report.comparing import pairs
+    from mien.report.comparing import pairs, standings
 
     data = folders[0].evaluation.data
     title = f"Comparison of {', '.join(m.name for m in found.models)}"
     verdicts = [Paragraph(f"{pair.verdict}.") for pair in found.pairs]
-    blocks: list[Block] = [Warnings(_warnings(found, folders)), _standings(found, folders), *verdicts, pairs(found)]
+    blocks: list[Block] = [Warnings(_warnings(found, folders)), standings(found, folders), *verdicts, pairs(found)]
     return Document(title, f"{data.source}, {data.part}", blocks, [], __version__)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -50,7 +51,7 @@ def evaluate(
     error_rate: Annotated[list[float] | None, _Errors] = None,
     copies: Annotated[bool, _Copies] = True,
     pictures: Annotated[bool, typer.Option(help="Draw pictures, where matplotlib is installed.")] = True,
-    draws: Annotated[int, typer.Option("--draws", min=100, help="Resamples of the bootstrap.")] = 1000,
+    draws: Annotated[int, typer.Option("--draws", min=100, max=1_000_000, help="Resamples of the bootstrap.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the bootstrap and of t-SNE.")] = 0,
     threads: Annotated[int, typer.Option("--threads", min=0, help="Threads of the network; 0 lets it choose.")] = 0,
 ) -> None:
@@ -64,46 +65,78 @@ def evaluate(
     from mien.evaluation.plan import plan
 
     rates = tuple(sorted(set(error_rate or ERROR_RATES)))
-    _check(rates, tsne)
+    _check(rates, tsne, pictures)
     views = (*(("flip",) if flip else ()), *(("crops",) if crops else ()))
     command = shlex.join(["mien", *sys.argv[1:]])
     options = Options(views, copies, robust, tuple(by or ()), groups, rates, draws, seed, command)
     wanted = plan(model, data, split=split, part=part, labels_map=labels_map, threads=threads)
-    folder = out or _folder(wanted, part)
-    _need_ours(folder)
+    folder = out or _folder(wanted, part, split)
+    _need_ours(folder, None if out else wanted)
     with _progress() as tell:
         done = measure(wanted, options, tell)
         kept = _keep(done, folder, options, pictures, tsne, tell)
     _print(kept, folder)
+    if pictures and find_spec("matplotlib") is None:
+        typer.echo("note: no pictures: matplotlib is not installed (pip install 'mien[evaluate]')", err=True)
+    elif tsne and "tsne" not in kept.pictures:
+        typer.echo(f"note: no t-SNE: {kept.model.name} gives no features", err=True)
 
 
-def _check(rates: tuple[float, ...], tsne: bool) -> None:
-    from mien.errors import DataError, MissingExtraError
+def _check(rates: tuple[float, ...], tsne: bool, pictures: bool) -> None:
+    from mien.errors import DataError, MissingExtraError, OutputError
 
     for rate in rates:
         if not 0 < rate < 1:
             raise DataError(f"--error-rate {rate:g}", "a share of wrong answers between 0 and 1, such as 0.1")
+    if tsne and not pictures:
+        raise OutputError("--tsne with --no-pictures", "one of the two: t-SNE is a picture")
     if tsne:
         for module, package in (("sklearn", "scikit-learn"), ("matplotlib", "matplotlib")):
             if find_spec(module) is None:
                 raise MissingExtraError(package, "evaluate", "mien evaluate --tsne")
 
 
-def _folder(wanted: Plan, part: str | None) -> Path:
-    """RUN/evaluation for a run's own test part; a name with the part for everything else."""
-    subject = wanted.subject
-    if subject.run is not None:
-        return subject.run / ("evaluation" if part is None else f"evaluation-{wanted.part}")
-    return Path("evaluations") / f"{subject.facts.name}-{wanted.part}"
+def _folder(wanted: Plan, part: str | None, split: Path | None) -> Path:
+    """RUN/evaluation for a run's own test part; a name with model and part for everything else."""
+    subject, card = wanted.subject, wanted.subject.card
+    if subject.run is not None and split is None and card and card.training.sha256 == wanted.whole.provenance.sha256:
+        return subject.run / ("evaluation" if part is None else f"evaluation-{_safe(wanted.part)}")
+    return Path("evaluations") / _safe(f"{subject.facts.name}-{wanted.part}")
 
 
-def _need_ours(folder: Path) -> None:
-    """An earlier evaluation is replaced, anything else is left alone."""
+def _safe(name: str) -> str:
+    """A name that others gave, such that it stays one of a folder here."""
+    return re.sub(r"[^\w.+-]+", "-", name).strip(".-") or "model"
+
+
+def _need_ours(folder: Path, wanted: Plan | None) -> None:
+    """An earlier evaluation is replaced, anything else is left alone: also, unless the folder was named, an evaluation
+    of another model or data set of the same name.
+    """
     from mien.errors import OutputError
-    from mien.evaluation.document import FILE
+    from mien.evaluation.document import FILE, LABELS, PICTURES, PREDICTIONS, load
 
     if folder.exists() and not (folder / FILE).is_file() and (folder.is_file() or any(folder.iterdir())):
         raise OutputError(f"{folder} exists and holds no evaluation", "a new folder", "Name another with --out.")
+    if not (folder / FILE).is_file():
+        return
+    if others := sorted({p.name for p in folder.iterdir()} - {FILE, LABELS, PICTURES, PREDICTIONS}):
+        raise OutputError(
+            f"{folder} holds {others[0]} beside an evaluation", "a folder of nothing else", "Move it, or name another."
+        )
+    if wanted is None:
+        return
+    earlier, facts = load(folder), wanted.subject.facts
+    same = (earlier.model.source, earlier.data.sha256) == (facts.source, wanted.faces.provenance.sha256)
+    if facts.kind in ("predictions", "rival"):  # a file of some name may be any
+        same = same and earlier.model.sha256 == facts.sha256
+    if not same:
+        raise OutputError(
+            f"{folder} holds an evaluation of another model or data set, {earlier.model.source} on "
+            f"{earlier.data.source}",
+            "a new folder, or an evaluation of the same to be replaced",
+            "Name one with --out.",
+        )
 
 
 def _keep(

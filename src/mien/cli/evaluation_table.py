@@ -17,9 +17,17 @@ if TYPE_CHECKING:
     from mien.evaluation.document import Evaluation
     from mien.evaluation.measures import Estimate, Group, Scores
 
-_PIPE_WIDTH = 120
-_SHOWN = ("accuracy", "balanced_accuracy", "macro_f1", "top2_accuracy", "kappa", "log_loss")
-_HEADS = ("accuracy", "balanced", "macro F1", "top-2", "kappa", "log loss")
+_PIPE_WIDTH = 160  # more than any table takes
+# By how much they are missed where a terminal has no room for all.
+_SHOWN = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced",
+    "macro_f1": "macro F1",
+    "kappa": "kappa",
+    "log_loss": "log loss",
+    "top2_accuracy": "top-2",
+}
+_NAMES, _WIDE = 28, 16  # columns of characters: names and faces; a number with its interval under it
 
 
 def show(evaluation: Evaluation) -> None:
@@ -30,7 +38,7 @@ def show(evaluation: Evaluation) -> None:
     model, data = evaluation.model, evaluation.data
     split = f", {data.split} split" if data.split else ""
     console.print(f"{model.name} ({model.kind}) on {data.source}, {data.part}: {count(data.n)} faces{split}")
-    console.print(_scores(evaluation))
+    console.print(_scores(evaluation, max(1, (console.width - _NAMES) // _WIDE)))
     for protocol in evaluation.protocols:
         mapped = f"; answers mapped by {protocol.mapped}" if protocol.mapped else ""
         faces = f"{count(protocol.n)} of {count(protocol.of)} faces"
@@ -38,14 +46,14 @@ def show(evaluation: Evaluation) -> None:
     _print_copies(console, evaluation)
     own = evaluation.scores()
     assert own is not None  # every evaluation has this section
-    console.print(_classes(evaluation.protocols[0].name, own))
+    console.print(_classes(evaluation.protocols[0].name, own, console.width))
     console.print(_calibration(evaluation.certainty))
     if any(certainty.points for certainty in evaluation.certainty):
         console.print(_thresholds(evaluation.certainty))
     if evaluation.votes is not None:
         votes = evaluation.votes
         console.print(
-            f"votes: a tagger drawn at random agrees with {_said(votes.expected_agreement)} of the answers; the best "
+            f"votes: a tagger drawn at random agrees with {_short(votes.expected_agreement)} of the answers; the best "
             f"possible is {share(votes.best_agreement.value)}. Divergence from the votes {_number(votes.divergence)} "
             f"nats, {number(votes.baseline['divergence'])} for their mean"
         )
@@ -74,15 +82,16 @@ def _table(title: str, *heads: str, words: int = 1) -> Table:
     return table
 
 
-def _scores(evaluation: Evaluation) -> Table:
-    table = _table("scores, with 95% intervals", "counted by", "faces", *_HEADS)
+def _scores(evaluation: Evaluation, most: int) -> Table:
+    """A row for each section; as many numbers as there is room for."""
+    shown = dict(list(_SHOWN.items())[:most])
+    table = _table("scores, with 95% intervals", "counted by", "faces", *shown.values())
     for section in evaluation.sections:
-        found = [_cell(section.scores.headline.get(name), name) for name in _SHOWN]
+        found = [_cell(section.scores.headline.get(name), name) for name in shown]
         table.add_row(_which(section), count(section.scores.n), *found)
         if (section.view, section.subset) == (SINGLE, ALL):
             for name, values in section.scores.baselines.items():
-                shown = [_plain(values.get(metric), metric) for metric in _SHOWN]
-                table.add_row(f"  {name}", "", *shown, style="dim")
+                table.add_row(f"  {name}", "", *(_plain(values.get(m), m) for m in shown), style="dim")
     return table
 
 
@@ -102,12 +111,9 @@ def _plain(value: float | None, metric: str) -> str:
     return share(value) if METRICS[metric].share else number(value)
 
 
-def _said(value: Estimate) -> str:
-    return f"{share(value.value)} ({interval(value.low, value.high)})"
-
-
-def _number(value: Estimate) -> str:
-    return f"{number(value.value)} ({interval(value.low, value.high, shares=False)})"
+def _number(value: Estimate, apart: str = " ") -> str:
+    ends = interval(value.low, value.high, shares=False)
+    return f"{number(value.value)}{apart}({ends})" if ends else number(value.value)
 
 
 def _print_copies(console: Console, evaluation: Evaluation) -> None:
@@ -117,36 +123,36 @@ def _print_copies(console: Console, evaluation: Evaluation) -> None:
         console.print(f"copies of these faces among {data.trained_on}: {kinds}")
 
 
-def _classes(protocol: str, scores: Scores) -> Table:
-    table = _table(
-        f"classes, {protocol}", "label", "faces", "answered", "precision", "recall", "F1", "ROC AUC", "avg prec"
-    )
+def _classes(protocol: str, scores: Scores, width: int) -> Table:
+    """A row for each class; where there is little room intervals go under their numbers, and areas are left out."""
+    wide, apart = width >= 112, " " if width >= 112 else "\n"
+    areas = ("ROC AUC", "avg prec") if wide else ()
+    table = _table(f"classes, {protocol}", "label", "faces", "answered", "precision", "recall", "F1", *areas)
     for one in scores.classes:
-        shares = [_short(e) for e in (one.precision, one.recall, one.f1)]
-        areas = [number(e.value) for e in (one.roc_auc, one.average_precision)]
-        table.add_row(one.label, count(one.support), count(one.answered), *shares, *areas)
+        shares = [_short(e, apart) for e in (one.precision, one.recall, one.f1)]
+        further = [number(e.value) for e in (one.roc_auc, one.average_precision)][: len(areas)]
+        table.add_row(one.label, count(one.support), count(one.answered), *shares, *further)
     return table
 
 
-def _short(value: Estimate) -> str:
+def _short(value: Estimate, apart: str = " ") -> str:
     ends = interval(value.low, value.high)
-    return f"{share(value.value)} ({ends})" if ends else share(value.value)
+    return f"{share(value.value)}{apart}({ends})" if ends else share(value.value)
 
 
 def _calibration(found: list[Certainty]) -> Table:
-    fitted = next((f"fitted on {c.fitted_on}" for c in found if c.fitted_on), "")
     table = _table(
         "expected calibration error, as the model answers and with a temperature",
         "counted by",
         "as it is",
         "temperature",
         "with it",
-        fitted,
+        "fitted on",
     )
     for one in found:
-        scaled = "–" if one.scaled is None else _number(one.scaled.error)
-        faces = f"{count(one.fitted_n)} faces" if one.fitted_on else "no face was held out"
-        table.add_row(one.protocol, _number(one.given.error), number(one.temperature, 2), scaled, faces)
+        scaled = "–" if one.scaled is None else _number(one.scaled.error, "\n")
+        faces = f"{count(one.fitted_n)}\n{one.fitted_on}" if one.fitted_on else "nothing"
+        table.add_row(one.protocol, _number(one.given.error, "\n"), number(one.temperature, 2), scaled, faces)
     return table
 
 
@@ -156,12 +162,12 @@ def _thresholds(found: list[Certainty]) -> Table:
         "counted by",
         "errors",
         "answer from",
-        "faces answered here",
+        "answered here",
         "right of these",
     )
     for one in found:
         for i, point in enumerate(one.points):
-            reached = (number(point.confidence), _said(point.share), _said(point.accuracy))
+            reached = (number(point.confidence), _short(point.share, "\n"), _short(point.accuracy, "\n"))
             cells = reached if point.reached else ("none reaches it", "–", "–")
             table.add_row("" if i else one.protocol, share(point.error_rate), *cells)
     return table
@@ -170,11 +176,10 @@ def _thresholds(found: list[Certainty]) -> Table:
 def _groups(groups: list[Group]) -> Table:
     table = _table("by group", "column", "value", "faces", "accuracy", "macro F1", "", words=2)
     for group in groups:
-        table.add_row(
-            group.column, group.value, count(group.n), _short(group.accuracy), _short(group.macro_f1), group.warning
-        )
-    table.columns[-1].no_wrap = False
-    table.columns[-1].justify = "left"
+        scores = [_short(e, "\n") for e in (group.accuracy, group.macro_f1)]
+        table.add_row(group.column, group.value, count(group.n), *scores, group.warning)
+    for column in (table.columns[1], table.columns[-1]):
+        column.no_wrap, column.justify = False, "left"
     return table
 
 

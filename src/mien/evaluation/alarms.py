@@ -8,9 +8,10 @@ import numpy as np
 
 from mien.evaluation.measures import ALL, COPIES, NO_COPY, SINGLE, Certainty, Reliability, Scores, Section
 from mien.evaluation.published import shuffled
+from mien.evaluation.published.figures import FAULT
 
 _WIDE = 0.1  # of an interval: a difference of five points to either side cannot be seen
-_FEW_COPIES = 30
+_FEW = 30  # Fewer faces say nothing of copies, of one answer to everything, or of confidence.
 _TOLERATED_ERROR = 0.05  # of calibration
 
 
@@ -52,25 +53,28 @@ def _of_scores(scores: Scores) -> Iterator[str]:
         return
     said = np.flatnonzero(counts.sum(axis=0))
     independent = shuffled(counts)
-    if len(said) == 1:
+    if len(said) == 1 and scores.n >= _FEW and majority < 1:
         yield f"it answers {scores.labels[said[0]]} whatever it sees"
     elif independent is not None:
         yield independent.sentence
-    elif accuracy.low <= majority:
+    hidden = len(said) == 1 or (independent is not None and independent.severity == FAULT)
+    if accuracy.low <= majority and not hidden:
+        against = "is worse than" if accuracy.high < majority else "cannot be told from"
         yield (
-            f"an accuracy of {accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%}) cannot be told from "
+            f"an accuracy of {accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%}) {against} "
             f"always answering the commonest class, {majority:.1%}"
         )
     if accuracy.high - accuracy.low > _WIDE:
+        few = "1 face is" if scores.n == 1 else f"{scores.n:,} faces are"
         yield (
-            f"{scores.n:,} faces are few: the accuracy lies between {accuracy.low:.1%} and {accuracy.high:.1%}, "
-            "so models that differ by less cannot be told apart"
+            f"{few} few: the accuracy lies between {accuracy.low:.1%} and {accuracy.high:.1%}, so models that differ "
+            "by less cannot be told apart"
         )
 
 
 def _leak(every: Scores, new: Scores, copies: Scores) -> Iterator[str]:
     all_of, fresh, seen = (s.headline["accuracy"] for s in (every, new, copies))
-    if copies.n < _FEW_COPIES or None in (all_of.value, fresh.value, fresh.high, seen.value, seen.low):
+    if copies.n < _FEW or None in (all_of.value, fresh.value, fresh.high, seen.value, seen.low):
         return
     assert all_of.value is not None
     assert fresh.value is not None
@@ -87,7 +91,7 @@ def _leak(every: Scores, new: Scores, copies: Scores) -> Iterator[str]:
 def _confidence(certainty: Certainty) -> Iterator[str]:
     given = certainty.given
     error = given.error
-    if error.value is None or error.low is None or error.low <= _TOLERATED_ERROR:
+    if error.value is None or error.low is None or error.low <= _TOLERATED_ERROR or error.n < _FEW:
         return
     confidence, accuracy = _means(given)
     way = "over-confident" if confidence > accuracy else "under-confident"

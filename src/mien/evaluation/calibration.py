@@ -11,7 +11,7 @@ from mien.errors import DataError
 from mien.evaluation.intervals import distance_estimate, estimate, face_order, share_estimate, weights
 from mien.evaluation.measures import Bin, Certainty, OperatingPoint, Reliability
 
-BINS = 15
+BINS = 15  # of the calibration error, of equal width, as in Guo et al. 2017
 _CURVE_POINTS = 101
 # Rates are decimal fractions and shares are quotients of counts: 1 - 0.7 is a little more than 3 / 10.
 _ROUNDING = 1e-9
@@ -67,10 +67,10 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bi
         labels: (N,) label indices.
         bins: Number of bins over 0 to 1.
     """
-    return float(np.abs(_gaps(probabilities, labels, bins).sum(axis=0)).sum() / len(labels))
+    return float(np.abs(binned_gaps(probabilities, labels, bins).sum(axis=0)).sum() / len(labels))
 
 
-def _gaps(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> np.ndarray:
+def binned_gaps(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> np.ndarray:
     """(N, bins) confidence less 1 where right, else confidence, in the column of each face's bin; zero elsewhere."""
     confidence, right = _answers(probabilities, labels)
     found: np.ndarray = np.zeros((len(right), bins))
@@ -280,7 +280,7 @@ def _in_order(labels: np.ndarray, probabilities: np.ndarray, which: str) -> tupl
 def _terms(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """(n, BINS + 1): for each face its gap in the column of its bin, then -log of the right class's probability."""
     surprise = -log_probabilities(probabilities)[np.arange(len(labels)), labels]
-    return np.column_stack([_gaps(probabilities, labels, BINS), surprise])
+    return np.column_stack([binned_gaps(probabilities, labels), surprise])
 
 
 def _reliability(probabilities: np.ndarray, labels: np.ndarray, means: np.ndarray) -> Reliability:

@@ -13,13 +13,14 @@ import numpy as np
 from mien.errors import DataError
 from mien.evaluation.intervals import estimate, weights
 from mien.evaluation.measures import Estimate
-from mien.evaluation.metrics import confusion, counted, from_confusion
+from mien.evaluation.metrics import by_cell, confusion, counted, from_confusion
 from mien.evaluation.protocols import Truth
 from mien.evaluation.scores import Predictions
 
 ACCURACY, MCNEMAR, BOOTSTRAP, HOLM = "accuracy", "mcnemar", "bootstrap", "holm"
 COMPARED_BY, TESTS, CORRECTIONS = (ACCURACY, "balanced_accuracy", "macro_f1"), (MCNEMAR, BOOTSTRAP), (HOLM, "none")
 LEVEL, POWER = 0.05, 0.8  # of the tests, and of the number of faces that would be needed
+_FINE = 10  # times the draws that the least p of a bootstrap needs to be LEVEL once corrected
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Pair:
         corrected: The same, corrected for the number of pairs.
         better: Name of the model that is better; empty where they cannot be told apart.
         needed: About how many faces would tell a difference of this size (5% level, 80% power); None where they are
-            told apart, or where there is no difference.
+            told apart, where there is no difference, or where resamples do not move it.
     """
 
     first: str
@@ -93,10 +94,13 @@ class Pair:
         if self.better:
             return f"{self.better} is better than {self.second if self.better == self.first else self.first}"
         apart = f"{self.first} and {self.second} cannot be told apart"
-        if self.needed is None or self.difference.value is None:
+        if not self.difference.value:
             return f"{apart}: there is no difference on these {self.n:,} faces"
-        points = f"{100 * abs(self.difference.value):.2g}"
-        return f"{apart}: a difference of {points} points would need about {self.needed:,} faces, here are {self.n:,}"
+        points = 100 * abs(self.difference.value)
+        written = f"{points:.2g}" if points < 10 else f"{points:.0f}"
+        if self.needed is None:
+            return f"{apart}: a difference of {written} points on {self.n:,} faces says too little"
+        return f"{apart}: a difference of {written} points would need about {self.needed:,} faces, here are {self.n:,}"
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ class Comparison:
         metric: One of ``COMPARED_BY``: what the pairs are compared by.
         test: One of ``TESTS``.
         correction: One of ``CORRECTIONS``.
-        draws: Bootstrap resamples.
+        draws: Bootstrap resamples that were taken.
         seed: Their seed.
         models: In the order given.
         pairs: Each two of them.
@@ -141,7 +145,8 @@ def compare(
 
     The faces are resampled once for all models, so that intervals of differences are paired. ``bootstrap`` takes
     its p from the same resamples: twice the smaller share of them in which the difference is not above, or not below, 0
-    (Efron & Tibshirani 1993, chapter 15), so that it and the interval agree.
+    (Efron & Tibshirani 1993, chapter 15), so that it and the interval agree. That p is never under 2 / (draws + 1):
+    where more resamples than asked for are needed to bring it, corrected, to a tenth of 5%, those are taken.
 
     Args:
         models: Two or more.
@@ -149,7 +154,7 @@ def compare(
         test: One of ``TESTS``; ``mcnemar`` is for accuracy alone, and taken for it if None.
         correction: One of ``CORRECTIONS``: Holm's, or none.
         common: Compare on the rows that all have, where they do not have the same.
-        draws: Bootstrap resamples.
+        draws: Bootstrap resamples; more are taken where the p of ``bootstrap`` needs them.
         seed: Their seed.
 
     Raises:
@@ -163,30 +168,25 @@ def compare(
     rights = [a == truth for a in answers]
     k = len(models[0].truth.vocabulary)
     values = [float(from_confusion(confusion(truth, a, k)[None])[metric][0]) for a in answers]
+    couples = list(combinations(range(len(models)), 2))
+    level = LEVEL / len(couples) if correction == HOLM else LEVEL
+    if test == BOOTSTRAP:
+        draws = max(draws, round(_FINE * 2 / level))
     drawn = _resampled(truth, answers, k, metric, draws, seed)
     pairs, spreads = [], []
-    for i, j in combinations(range(len(models)), 2):
+    for i, j in couples:
         changes = drawn[i] - drawn[j]
         difference = estimate(values[i] - values[j], changes, len(rows))
         pair = _pair(models[i].name, models[j].name, rights[i], rights[j], difference)
         p = mcnemar(pair.only_first, pair.only_second) if test == MCNEMAR else _bootstrap_p(changes)
         pairs.append(replace(pair, p=p))
-        spreads.append(float(changes.std()))
+        spreads.append(float(changes.std()) if draws else 0.0)
     ps = [pair.p for pair in pairs]
-    corrected, level = (holm(ps), LEVEL / len(ps)) if correction == HOLM else (ps, LEVEL)
-    first = models[0].truth
-    return Comparison(
-        first.protocol,
-        first.title,
-        len(rows),
-        metric,
-        test,
-        correction,
-        draws,
-        seed,
-        [_standing(m, truth, a, draws, seed) for m, a in zip(models, answers, strict=True)],
-        [_judged(*one, level) for one in zip(pairs, corrected, spreads, strict=True)],
-    )
+    corrected = holm(ps) if correction == HOLM else ps
+    judged = [_judged(*each, level) for each in zip(pairs, corrected, spreads, strict=True)]
+    standings = [_standing(m, truth, a, draws, seed) for m, a in zip(models, answers, strict=True)]
+    first, n = models[0].truth, len(rows)
+    return Comparison(first.protocol, first.title, n, metric, test, correction, draws, seed, standings, judged)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -228,7 +228,7 @@ def faces_needed(n: int, difference: float, spread: float, level: float = LEVEL)
         level: Of the test, two-sided.
 
     Returns:
-        A number over ``n``, of two digits and zeros; None where there is no difference.
+        A number over ``n``, of two digits and zeros; None where there is no difference, or no spread.
     """
     if difference == 0 or spread == 0:
         return None
@@ -247,11 +247,9 @@ def _resampled(
     found: list[list[np.ndarray]] = [[] for _ in answers]
     for chunk in weights(len(truth), draws, seed):
         for cell, order, values in zip(cells, orders, found, strict=True):
-            present, starts = np.unique(cell[order], return_index=True)
-            tables = np.zeros((len(chunk), k * k))
-            tables[:, present] = np.add.reduceat(chunk[:, order], starts, axis=1)
+            tables = by_cell(chunk[:, order], cell[order], k * k)
             values.append(from_confusion(tables.reshape(-1, k, k))[metric])
-    return [np.concatenate(values) for values in found]
+    return [np.concatenate([np.empty(0), *values]) for values in found]
 
 
 def _bootstrap_p(changes: np.ndarray) -> float:

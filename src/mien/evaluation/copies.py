@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from mien.data import FaceSet, Split, audit
+from mien.data import FaceSet, Nearness, Split, audit
 from mien.data.findings import IDENTICAL, MIRRORED, NEAR
 from mien.evaluation.subject import Progress
 from mien.files import cache_folder, write_text
@@ -34,7 +34,8 @@ def find_copies(
     """
     if not len(trained) or not len(rows):
         return {}
-    key = hashlib.sha256(faces.provenance.sha256.encode() + bytes([_VERSION]))
+    about = f"{_VERSION} {faces.provenance.sha256} {faces.size} {Nearness()}"  # a source is packed in several sizes
+    key = hashlib.sha256(about.encode())
     for ids in (np.sort(rows), np.sort(trained)):
         key.update(np.asarray(ids, np.int64).tobytes() + b"|")
     kept = cache_folder() / "copies" / f"{key.hexdigest()}.json"

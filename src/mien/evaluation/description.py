@@ -243,7 +243,7 @@ def describe(path: Path) -> Description:
             if isinstance(body.get(name), dict):
                 _known(body[name], kind, f"{name}.")
         return record(Description, _spelled_out(body), "the description")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ArithmeticError, RecursionError) as error:
         raise BundleError(f"{path}: not the description of a network ({error})", _FORM, REMEDY) from error
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from mien.errors import DataError
+from mien.errors import DataError, OutputError
 from mien.evaluation.measures import (
     ALL,
     SINGLE,
@@ -23,6 +23,7 @@ from mien.records import record
 
 FORMAT = 1
 FILE, PREDICTIONS, LABELS, PICTURES = "evaluation.json", "predictions.csv", "labels.csv", "pictures"
+MOST_DRAWS = 1_000_000  # of a bootstrap; a file that says more is damaged
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ class Made:
         version: Of mien.
         commit: Of its code; empty for an installed copy.
         hardware: Processor and cores.
-        seed: Of the bootstrap.
-        draws: Bootstrap resamples.
+        seed: Of the bootstrap; at least 0.
+        draws: Bootstrap resamples; 0 to ``MOST_DRAWS``.
         seconds: Of the whole evaluation.
         command: What to type to have them again.
     """
@@ -105,6 +106,12 @@ class Made:
     draws: int
     seconds: float
     command: str
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}, not at least 0")
+        if not 0 <= self.draws <= MOST_DRAWS:
+            raise ValueError(f"draws is {self.draws}, not 0 to {MOST_DRAWS}")
 
 
 @dataclass(frozen=True)
@@ -174,3 +181,9 @@ def load(folder: Path) -> Evaluation:
         raise DataError(
             f"{path} is damaged ({error})", f"an evaluation of format {FORMAT}", "Evaluate the model again."
         ) from error
+
+
+def refuse_own(path: Path) -> None:
+    """OutputError where a file would take the place of an evaluation's own."""
+    if path.name in (FILE, PREDICTIONS, LABELS) and (path.parent / FILE).is_file():
+        raise OutputError(f"{path} is a file of the evaluation in {path.parent}", "another name")

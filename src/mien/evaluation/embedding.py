@@ -10,6 +10,11 @@ PERPLEXITY = 30.0
 _COMPONENTS = 50
 
 
+def fitting_perplexity(n: int, wanted: float = PERPLEXITY) -> float:
+    """The perplexity that ``tsne`` takes for n faces: what is wanted, lowered to (n - 1) / 3 where they are too few."""
+    return min(wanted, (n - 1) / 3)
+
+
 def tsne(features: np.ndarray, seed: int = 0, perplexity: float = PERPLEXITY) -> np.ndarray:
     """t-distributed stochastic neighbour embedding (van der Maaten & Hinton 2008), by scikit-learn.
 
@@ -18,7 +23,7 @@ def tsne(features: np.ndarray, seed: int = 0, perplexity: float = PERPLEXITY) ->
     Args:
         features: (n, C) float; brought to 50 principal components first, where there are more.
         seed: Of the embedding; the same features and seed give the same points on one machine.
-        perplexity: About how many neighbours a face has; lowered where there are too few faces.
+        perplexity: About how many neighbours a face has; lowered by ``fitting_perplexity`` where faces are few.
 
     Returns:
         (n, 2) float32.
@@ -37,6 +42,6 @@ def tsne(features: np.ndarray, seed: int = 0, perplexity: float = PERPLEXITY) ->
     values = np.asarray(features, np.float32)
     if min(values.shape) > _COMPONENTS:
         values = PCA(_COMPONENTS, svd_solver="randomized", random_state=seed).fit_transform(values)
-    fits = min(perplexity, (len(values) - 1) / 3)
+    fits = fitting_perplexity(len(values), perplexity)
     points = TSNE(perplexity=fits, init="pca", learning_rate="auto", random_state=seed).fit_transform(values)
     return np.asarray(points, np.float32)

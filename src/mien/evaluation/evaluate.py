@@ -29,6 +29,7 @@ from mien.evaluation.measures import (
     Disturbed,
     Group,
     ProtocolFacts,
+    Scores,
     Section,
     VoteScores,
 )
@@ -134,7 +135,7 @@ def evaluate(wanted: Plan, options: Options | None = None, progress: Progress | 
     columns = _columns(wanted, chosen)  # what is wrong with a name is said before an hour's work
     predictions, seconds = _timed(wanted, tell)
     counted = _counted(truths(faces, at), predictions, subject.facts.name)
-    copies = find_copies(faces, faces.rows[at], wanted.trained, tell) if chosen.copies else {}
+    copies = find_copies(wanted.whole, faces.rows[at], wanted.trained, tell) if chosen.copies else {}
     sections = _sections(counted, copies if chosen.copies and len(wanted.trained) else None, chosen, tell)
     for view in chosen.views:
         looked = _counted(truths(faces, at), subject.predict(faces, at, view, tell), subject.facts.name)
@@ -198,30 +199,30 @@ def _sections(
     found: list[Section] = []
     for i, c in enumerate(counted):
         tell("scores and their intervals" + ("" if view == SINGLE else f", {view}"), i / len(counted))
+        every = Section(c.truth.protocol, view, ALL, _scores(c, np.ones(len(c.labels), bool), options))
+        found.append(every)
         for subset, inside in _subsets(c, copies).items():
-            if inside.all() and subset != ALL:
-                found.append(replace(found[-1], subset=subset))  # the same faces once more
+            if inside.all():
+                found.append(replace(every, subset=subset))  # the same faces once more
             elif inside.any():
-                scores = metrics.scores(
-                    c.labels[inside],
-                    c.probabilities[inside],
-                    c.truth.vocabulary.labels,
-                    options.draws,
-                    options.seed,
-                )
-                found.append(Section(c.truth.protocol, view, subset, scores))
+                found.append(replace(every, subset=subset, scores=_scores(c, inside, options)))
     tell("scores and their intervals", 1.0)
     return found
 
 
+def _scores(c: _Counted, inside: np.ndarray, options: Options) -> Scores:
+    names = c.truth.vocabulary.labels
+    return metrics.scores(c.labels[inside], c.probabilities[inside], names, options.draws, options.seed)
+
+
 def _subsets(c: _Counted, copies: dict[int, str] | None) -> dict[str, np.ndarray]:
-    rows = c.truth.rows[c.at]
-    found = {ALL: np.ones(len(rows), bool)}
+    """By name, (n,) bool of the faces that are counted; none where copies were not looked for."""
     if copies is None:
-        return found
+        return {}
+    rows = c.truth.rows[c.at]
     any_copy = np.isin(rows, list(copies))
     identical = np.isin(rows, [row for row, kind in copies.items() if kind == IDENTICAL])
-    return found | {NO_IDENTICAL: ~identical, NO_COPY: ~any_copy, COPIES: any_copy}
+    return {NO_IDENTICAL: ~identical, NO_COPY: ~any_copy, COPIES: any_copy}
 
 
 def _certainty(wanted: Plan, counted: Sequence[_Counted], options: Options, tell: Progress) -> list[Certainty]:
@@ -275,6 +276,12 @@ def _columns(wanted: Plan, options: Options) -> dict[str, np.ndarray]:
         if (where < 0).all():
             raise DataError(f"{options.groups} names no face of {wanted.part}", "row ids of the data set")
         own = {k: grouped.column_values(np.where(where < 0, "", v[where])) for k, v in columns.items()}
+        if twice := known.keys() & own.keys():
+            raise DataError(
+                f"the column {min(twice)!r} is in {options.groups} and in {faces.provenance.source}",
+                "columns of other names",
+                "Rename yours.",
+            )
         known |= own
     absent = [name for name in options.by if name not in known]
     if absent:
@@ -337,6 +344,12 @@ def _timed(wanted: Plan, tell: Progress) -> tuple[list[Predictions], float]:
 
 def _model(wanted: Plan, seconds: float) -> ModelFacts:
     subject, facts, caveats = wanted.subject, wanted.subject.facts, list(wanted.subject.facts.caveats)
+    training = None if subject.card is None else subject.card.training
+    if training is not None and training.sha256 != wanted.whole.provenance.sha256:
+        caveats.append(
+            f"it was trained on another file, {training.data}: whether that holds faces of this set, those among them "
+            "that thresholds are fitted on too, is not known"
+        )
     if subject.size not in (None, wanted.faces.size):
         caveats.append(f"the faces of {wanted.faces.size} pixels were brought to the {subject.size} that it takes")
     cost = dict(facts.cost)

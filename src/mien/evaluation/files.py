@@ -140,7 +140,7 @@ def read_groups(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     Raises:
         DataError: No such file, no ``row``, no further column, or a row id that is no number or comes twice.
     """
-    with _table(path) as (header, lines):
+    with _table(path, "a CSV file with the column row and columns to group by") as (header, lines):
         if "row" not in header or len(header) < 2:
             raise DataError(f"{path}: the columns {', '.join(header)}", "row and at least one column to group by")
         at, rows, texts = header.index("row"), [], []
@@ -152,20 +152,20 @@ def read_groups(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 @contextmanager
-def _table(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
+def _table(path: Path, form: str = _FORM) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
     """Header and numbered lines of a CSV file with as many cells in every line."""
     if path.suffix.lower() != ".csv":
-        raise DataError(f"{path} is no .csv file", _FORM)
+        raise DataError(f"{path} is no .csv file", form)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream)
             header = [name.strip() for name in next(reader, [])]
             twice = next((name for i, name in enumerate(header) if name in header[:i]), None)
             if not header or twice is not None:
-                raise DataError(f"{path}: {'nothing in it' if not header else f'the column {twice} twice'}", _FORM)
+                raise DataError(f"{path}: {'nothing in it' if not header else f'the column {twice} twice'}", form)
             yield header, _lines(path, reader, len(header))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read ({error})", _FORM) from error
+        raise DataError(f"{path} cannot be read ({error})", form) from error
 
 
 def _lines(path: Path, reader: Iterator[list[str]], cells: int) -> Iterator[tuple[int, list[str]]]:
@@ -209,7 +209,7 @@ def _read(
     rows, data, values = [], [], []
     for number, line in lines:
         rows.append(_row_id(path, number, line[at]))
-        data.append("" if data_at is None else line[data_at])
+        data.append("" if data_at is None else line[data_at].strip())
         try:
             values.append([float(line[c]) for c in columns])
         except ValueError:
@@ -248,11 +248,11 @@ def _of_protocol(path: Path, protocol: str) -> Vocabulary:
 
 
 def _row_id(path: Path, number: int, text: str) -> int:
-    if not text.strip().isdecimal():
-        raise DataError(
-            f"{path}, line {number}: the row id {text!r}", "a whole number, as the data set counts its rows"
-        )
-    return int(text)
+    digits = text.strip()
+    # No longer than a row id can be, before it is read as a number; isdecimal takes other scripts' digits, as int does.
+    if not digits.isdecimal() or len(digits) > 10 or int(digits) >= 2**31:
+        raise DataError(f"{path}, line {number}: the row id {text[:40]!r}", "a whole number under 2147483648")
+    return int(digits)
 
 
 def _unique(path: Path, rows: list[int]) -> np.ndarray:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mien.evaluation.intervals import estimate, resampled_share
+from mien.evaluation.intervals import Z, estimate, resampled_share
 from mien.evaluation.measures import Estimate, Group
 from mien.evaluation.metrics import confusion, from_confusion, mean_over, resampled_confusion
 
@@ -120,10 +120,10 @@ def _warning(accuracy: Estimate) -> str:
     n, width = accuracy.n, accuracy.high - accuracy.low
     if width <= WIDE:
         return f"n = {n}: fewer than {FEW} faces" if n < FEW else ""
-    # The interval of a share p is 1.96 √(p (1 - p) / n) to either side; four faces more, half of them right, keep p
+    # The interval of a share p is Z √(p (1 - p) / n) to either side; four faces more, half of them right, keep p
     # from 0 and 1 (Agresti & Coull 1998).
     p = (accuracy.value * n + 2) / (n + 4)
-    needed = max(n + 1, math.ceil(1.96**2 * p * (1 - p) / (WIDE / 2) ** 2))
+    needed = max(n + 1, math.ceil(Z**2 * p * (1 - p) / (WIDE / 2) ** 2))
     return f"n = {n}: the interval is {width * 100:.0f} points wide; about {needed} faces would give ±{WIDE * 50:.0f}"
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mien.errors import DataError
 from mien.evaluation.measures import Estimate
 
-_Z = 1.959963984540054  # 97.5% of a normal distribution lies below
+Z = 1.959963984540054  # 97.5% of a normal distribution lies below
 _ENDS = (0.025, 0.975)
 _CELLS = 2**19  # of a chunk of weights: 4 MB
+_ROUNDING = 1e-12  # Resamples of equal numbers differ by less.
 _FEW = 30  # Under so many faces the bootstrap of a share is too narrow.
 
 
@@ -57,6 +57,9 @@ def face_order(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 def estimate(value: float, drawn: np.ndarray, n: int) -> Estimate:
     """A number with its percentile bootstrap interval.
 
+    There is no interval where resamples do not move the number, such as the macro F1 of answers that are all right: one
+    without width would say that the number is known exactly, on however few faces.
+
     Args:
         value: On the faces themselves; nan where it is not defined.
         drawn: (D,) on the resamples; those in which it is not defined (nan) are left out.
@@ -68,7 +71,14 @@ def estimate(value: float, drawn: np.ndarray, n: int) -> Estimate:
     if not len(defined):
         return Estimate(float(value), None, None, n)
     low, high = np.quantile(defined, _ENDS)
-    return Estimate(float(value), float(low), float(high), n)
+    return _between(float(value), float(low), float(high), n)
+
+
+def _between(value: float, low: float, high: float, n: int) -> Estimate:
+    """A number with these ends, or without where they are one."""
+    if high - low <= _ROUNDING * max(1.0, abs(value)):
+        return Estimate(value, None, None, n)
+    return Estimate(value, low, high, n)
 
 
 def mean_estimate(values: np.ndarray, draws: int = 2000, seed: int = 0) -> Estimate:
@@ -87,23 +97,6 @@ def mean_estimate(values: np.ndarray, draws: int = 2000, seed: int = 0) -> Estim
     return estimate(float(ordered.mean()), np.concatenate([np.empty(0), *drawn]), n)
 
 
-def difference(first: np.ndarray, second: np.ndarray, draws: int = 2000, seed: int = 0) -> Estimate:
-    """Mean of ``first - second`` with the interval of the paired bootstrap: a resample takes a face with both values.
-
-    Args:
-        first: (N,) a finite number per face, such as 1 where a model is right.
-        second: (N,) the same of another model, of the same faces in the same order.
-        draws: Bootstrap resamples.
-        seed: Their seed.
-
-    Raises:
-        DataError: The two differ in length.
-    """
-    if first.shape != second.shape:
-        raise DataError(f"values of shape {first.shape} and {second.shape}", "one value of each model per face")
-    return mean_estimate(np.subtract(first, second, dtype=np.float64), draws, seed)
-
-
 def share_estimate(right: int, n: int) -> Estimate:
     """A share of faces with Wilson's score interval (Wilson 1927), which holds for few faces and for all or none right.
 
@@ -113,7 +106,7 @@ def share_estimate(right: int, n: int) -> Estimate:
     """
     if not n:
         return Estimate(None, None, None, 0)
-    share, weight = right / n, _Z**2 / n
+    share, weight = right / n, Z**2 / n
     middle = (share + weight / 2) / (1 + weight)
     half = np.sqrt(weight * share * (1 - share) + weight**2 / 4) / (1 + weight)
     # All or none right: the end is exactly 1 or 0, which rounding may miss.
@@ -143,7 +136,7 @@ def distance_estimate(gaps: np.ndarray, drawn: np.ndarray, n: int) -> Estimate:
 
     Chance adds to a sum of absolute values, to that of a resample once more: the percentile interval lies too high, and
     above the truth where that is near 0. So the lower end is as far below the value as the upper is above it, and 0
-    where the gaps are within what resampling moves them by.
+    where the gaps are within what resampling moves them by. There is none where nothing moves, as in ``estimate``.
 
     Args:
         gaps: (M,) on the faces themselves.
@@ -156,4 +149,4 @@ def distance_estimate(gaps: np.ndarray, drawn: np.ndarray, n: int) -> Estimate:
     # The value itself is the least that the upper end can be: resamples are at or above it but for chance.
     high = max(value, float(np.quantile(np.abs(drawn).sum(axis=1), _ENDS[1])))
     moved = float(np.quantile(np.abs(drawn - gaps).sum(axis=1), _ENDS[1]))
-    return Estimate(value, 0.0 if value <= moved else max(0.0, 2 * value - high), high, n)
+    return _between(value, 0.0 if value <= moved else max(0.0, 2 * value - high), high, n)

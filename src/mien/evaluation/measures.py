@@ -53,7 +53,7 @@ class Estimate:
     Attributes:
         value: On the faces themselves; None where it is not defined.
         low: Lower end of the interval: of the percentile bootstrap over faces, unless ``evaluation.intervals`` has a
-            better one for such a number; None where there is none.
+            better one for such a number; None where there is none, or where resamples do not move the number.
         high: Upper end.
         n: Faces it is about.
     """
@@ -109,6 +109,17 @@ class Scores:
     headline: dict[str, Estimate]
     classes: list[ClassScores]
     baselines: dict[str, dict[str, float]]
+
+    def __post_init__(self) -> None:
+        k = len(self.labels)
+        if not k:
+            raise ValueError("labels is [], not at least one")
+        if [len(row) for row in self.confusion] != [k] * k:
+            raise ValueError(f"confusion is not {k} rows of {k} numbers, as the labels are")
+        if len(self.classes) != k:
+            raise ValueError(f"classes is of {len(self.classes)}, not of {k} as the labels are")
+        if "accuracy" not in self.headline:
+            raise ValueError(f"headline is of {', '.join(self.headline) or 'nothing'}, not of accuracy")
 
 
 @dataclass(frozen=True)

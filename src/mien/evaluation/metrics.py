@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.errors import DataError
+from mien.evaluation.calibration import binned_gaps
 from mien.evaluation.intervals import distance_estimate, estimate, face_order, resampled_share, weights
 from mien.evaluation.measures import METRICS, ClassScores, Estimate, Scores
 
-BINS = 15  # of the calibration error, of equal width, as in Guo et al. 2017
 _SHARES = ("accuracy", "weighted_recall", "top2_accuracy")  # of right answers among all: whole faces over n
 
 
@@ -77,14 +77,6 @@ def counted(labels: np.ndarray, answers: np.ndarray, k: int, draws: int = 2000, 
     return {name: _headline(name, value, drawn, len(labels)) for name in METRICS if name in value}
 
 
-def calibration_error(labels: np.ndarray, probabilities: np.ndarray, draws: int = 2000, seed: int = 0) -> Estimate:
-    """Expected calibration error over 15 bins (Guo et al. 2017), as in ``scores``: by itself, and cheaper."""
-    faces = _prepared(*_checked(labels, probabilities, probabilities.shape[1]), ranked=False)
-    drawn = [_gaps(faces, chunk) for chunk in weights(faces.n, draws, seed)]
-    value = _gaps(faces, np.ones((1, faces.n)))[0]
-    return distance_estimate(value, np.concatenate([np.empty((0, BINS)), *drawn]), faces.n)
-
-
 def confusion(labels: np.ndarray, answers: np.ndarray, k: int) -> np.ndarray:
     """(k, k) int64 faces; a row is what a face is, a column what was said."""
     return np.bincount(labels.astype(np.int64) * k + answers, minlength=k * k).reshape(k, k)
@@ -93,7 +85,7 @@ def confusion(labels: np.ndarray, answers: np.ndarray, k: int) -> np.ndarray:
 def resampled_confusion(labels: np.ndarray, answers: np.ndarray, k: int, draws: int, seed: int) -> np.ndarray:
     """(draws, k, k) confusion matrices of bootstrap resamples; the order of the faces changes nothing."""
     cells = np.sort(labels.astype(np.int64) * k + answers)
-    drawn = [_by_cell(chunk, cells, k * k) for chunk in weights(len(cells), draws, seed)]
+    drawn = [by_cell(chunk, cells, k * k) for chunk in weights(len(cells), draws, seed)]
     return np.concatenate([np.empty((0, k * k), np.int64), *drawn]).reshape(-1, k, k)
 
 
@@ -208,7 +200,7 @@ class _Faces:
         cells: (N,) cell of the confusion matrix, row by row; rising.
         top2: (N,) 1 where the right class is among the first two.
         loss: (N,) nats.
-        gaps: (N, BINS) confidence less whether it is right, in the bin of the confidence.
+        gaps: (N, bins) confidence less whether it is right, in the bin of the confidence.
         rankings: For each class, and for all pairs of face and class.
     """
 
@@ -234,27 +226,24 @@ def _checked(labels: np.ndarray, probabilities: np.ndarray, k: int) -> tuple[np.
     return labels.astype(np.int64), probabilities
 
 
-def _prepared(labels: np.ndarray, probabilities: np.ndarray, ranked: bool = True) -> _Faces:
+def _prepared(labels: np.ndarray, probabilities: np.ndarray) -> _Faces:
     order = face_order(labels, probabilities)
     labels, probabilities = labels[order], probabilities[order]
     n, k = probabilities.shape
-    answers, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    answers = probabilities.argmax(axis=1)
     of_truth = probabilities[np.arange(n), labels]
     ahead = (probabilities > of_truth[:, None]).sum(axis=1)
     ahead += ((probabilities == of_truth[:, None]) & (np.arange(k) < labels[:, None])).sum(axis=1)
-    gaps = np.zeros((n, BINS))
-    gaps[np.arange(n), np.minimum((confidence * BINS).astype(int), BINS - 1)] = confidence - (answers == labels)
     own = labels[:, None] == np.arange(k)
-    rankings = [_ranking(probabilities[:, c], own[:, c], np.arange(n)) for c in range(k) if ranked]
-    if ranked:
-        rankings.append(_ranking(probabilities.ravel(), own.ravel(), np.arange(n).repeat(k)))
+    rankings = [_ranking(probabilities[:, c], own[:, c], np.arange(n)) for c in range(k)]
+    rankings.append(_ranking(probabilities.ravel(), own.ravel(), np.arange(n).repeat(k)))
     return _Faces(
         n=n,
         k=k,
         cells=labels * k + answers,
         top2=(ahead < 2).astype(np.float64),
         loss=-np.log(np.clip(of_truth, np.finfo(np.float64).eps, 1)),
-        gaps=gaps,
+        gaps=binned_gaps(probabilities, labels),
         rankings=rankings,
     )
 
@@ -312,11 +301,20 @@ def _running(weight: np.ndarray) -> np.ndarray:
 
 def _confusion(faces: _Faces, weight: np.ndarray) -> np.ndarray:
     """(D, N) weights → (D, K, K) weighted faces."""
-    return _by_cell(weight, faces.cells, faces.k**2).reshape(-1, faces.k, faces.k)
+    return by_cell(weight, faces.cells, faces.k**2).reshape(-1, faces.k, faces.k)
 
 
-def _by_cell(weight: np.ndarray, cells: np.ndarray, size: int) -> np.ndarray:
-    """Sums of (D, N) weights over faces of the same cell, which rises along N: (D, size)."""
+def by_cell(weight: np.ndarray, cells: np.ndarray, size: int) -> np.ndarray:
+    """Sums of weights over faces of the same cell of a table.
+
+    Args:
+        weight: (D, N).
+        cells: (N,) 0 to size - 1, rising.
+        size: Cells of the table.
+
+    Returns:
+        (D, size), of the type of the weights.
+    """
     present, starts = np.unique(cells, return_index=True)
     total = np.zeros((len(weight), size), weight.dtype)
     if len(present):
@@ -325,7 +323,7 @@ def _by_cell(weight: np.ndarray, cells: np.ndarray, size: int) -> np.ndarray:
 
 
 def _gaps(faces: _Faces, weight: np.ndarray) -> np.ndarray:
-    """(D, BINS) summed confidence less what was right, over all faces: their absolute values sum to the error."""
+    """(D, bins) summed confidence less what was right, over all faces: their absolute values sum to the error."""
     return np.asarray(weight @ faces.gaps / faces.n)
 
 

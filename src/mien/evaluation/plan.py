@@ -34,6 +34,7 @@ class Plan:
         at: (n,) positions of its faces.
         held: (h,) positions of faces held out of training, for temperature and thresholds; empty where there are none.
         trained: (t,) row ids trained on, each once; empty where nothing is known and the set has no training rows.
+        whole: The set before a map left faces out, in which copies of ``trained`` are looked for.
         trained_on: What these are, in a phrase; empty where there are none.
         warnings: What is wrong with this choice, a sentence each.
     """
@@ -45,6 +46,7 @@ class Plan:
     at: np.ndarray
     held: np.ndarray
     trained: np.ndarray
+    whole: FaceSet
     trained_on: str
     warnings: tuple[str, ...] = ()
 
@@ -80,23 +82,28 @@ def plan(
         if run is None:
             raise DataError(f"no data set to evaluate {model} on", "a store or a source", f"mien evaluate {model} DATA")
         data = Path(_environment(run)["data"])
-    faces = open_faces(data)
-    subject = open_subject(model, faces, threads)
-    faces = _labelled(subject, faces, labels_map)
-    division, own = _division(subject, faces, split)
+    whole = open_faces(data)
+    subject = open_subject(model, whole, threads)
+    faces = _labelled(subject, whole, labels_map)
+    own = _own_split(subject, faces)
+    if split is not None:
+        division: Split | None = Split.load(split)
+    else:
+        division = _division(faces, part) if own is None else own
+    if division is not None:
+        division.check(faces)
     name, at = _part(division, faces, part)
-    trained, phrase = _trained(subject, faces, division, own, split is not None)
-    held = np.empty(0, np.int64)
-    if division is not None and "validation" in division.parts and name != "validation":
-        held = _answered(subject, faces, faces.positions(_kept(faces, division.parts["validation"])))
+    trained, phrase = _trained(subject, whole, division, own, split is not None)
+    known = np.empty(0, np.int32) if own is None else trained
     return Plan(
         subject,
         faces,
         "" if division is None else division.name,
         name,
         at,
-        held,
+        _held(subject, faces, division, at, known),
         trained,
+        whole,
         phrase,
         tuple(_warnings(subject, faces, division, name, at, trained, own)),
     )
@@ -160,30 +167,29 @@ def _in_recipe(training: TrainingCard, field: str) -> object:
     return None
 
 
-def _division(subject: Subject, faces: FaceSet, file: Path | None) -> tuple[Split | None, bool]:
-    """The split, and whether the model is known to have been trained by it.
-
-    The one that is given; that of the run or bundle, where this is its set; else the set's own, if it has one.
-    """
-    if file is not None:
-        given = Split.load(file)
-        given.check(faces)
-        trained = subject.card is not None and subject.card.training.sha256 == faces.provenance.sha256
-        return given, trained and subject.card is not None and _as_many(given, subject.card.training)
+def _own_split(subject: Subject, faces: FaceSet) -> Split | None:
+    """The split that the model was trained with, where this is its set and that is known."""
     if subject.run is not None:
         own = Split.load(subject.run / "split.json")
         if own.source_sha256 == faces.provenance.sha256:
-            return own, True
-    if subject.card is not None and (found := trained_split(subject.card.training, faces)) is not None:
-        return found, True
+            return own
+    return None if subject.card is None else trained_split(subject.card.training, faces)
+
+
+def _division(faces: FaceSet, part: str | None) -> Split | None:
+    """The set's own split, if it has one; where that lacks a part, it does not matter for every face."""
     if len(np.unique(faces.usage)) == 1:
-        return None, False
-    return official(faces, 0.1, 0), False
-
-
-def _as_many(split: Split, training: TrainingCard) -> bool:
-    """Whether a split has as many training faces as a card says."""
-    return "train" in split.parts and len(split.parts["train"]) == training.n
+        return None
+    try:
+        return official(faces, 0.1, 0)
+    except DataError as error:
+        if part == EVERY_FACE:
+            return None
+        raise DataError(
+            error.came,
+            error.expected,
+            f"Evaluate every face with --part {EVERY_FACE}, or name a split made by mien data split with --split.",
+        ) from error
 
 
 def trained_split(training: TrainingCard, faces: FaceSet) -> Split | None:
@@ -195,7 +201,7 @@ def trained_split(training: TrainingCard, faces: FaceSet) -> Split | None:
         return None
     with suppress(DataError):
         found = official(faces, float(share), seed)
-        if _as_many(found, training):
+        if len(found.parts["train"]) == training.n:
             return found
     return None
 
@@ -223,45 +229,63 @@ def _kept(faces: FaceSet, rows: np.ndarray) -> np.ndarray:
     return rows[np.isin(rows, faces.rows)] if faces.provenance.vocabulary_map else rows
 
 
-def _answered(subject: Subject, faces: FaceSet, at: np.ndarray) -> np.ndarray:
-    """The faces that a predictions file has; all of them for what can score."""
-    if not subject.given:
-        return at
-    has = [np.isin(faces.rows[at], p.rows) for p in subject.given.values()]
-    return at if np.all(has) else at[:0]
+def _held(subject: Subject, faces: FaceSet, division: Split | None, at: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Positions of faces to fit on: none that is evaluated, none that the model was trained on.
+
+    Of a predictions file, only if it has them all.
+    """
+    if division is None or "validation" not in division.parts:
+        return np.empty(0, np.int64)
+    held = np.setdiff1d(faces.positions(_kept(faces, division.parts["validation"])), at)
+    held = held[~np.isin(faces.rows[held], known)]
+    has = [np.isin(faces.rows[held], given.rows) for given in subject.given.values()]
+    return held if np.all(has) else held[:0]
 
 
 def _trained(
-    subject: Subject, faces: FaceSet, division: Split | None, own: bool, given: bool
+    subject: Subject, faces: FaceSet, division: Split | None, own: Split | None, given: bool
 ) -> tuple[np.ndarray, str]:
     """Row ids trained on, and what they are. Of a model that tells nothing, the set's training rows are looked at."""
+    if own is not None and "train" in own.parts:
+        rows = np.unique(own.parts["train"])
+        return rows, f"the {len(rows):,} faces of its training part"
     if division is None or "train" not in division.parts:
         return np.empty(0, np.int32), ""
     rows = np.unique(division.parts["train"])
-    if own:
-        return rows, f"the {len(rows):,} faces of its training part"
-    if subject.card is not None:  # trained on another set, or on this one by a split that nobody knows
-        return np.empty(0, np.int32), ""
     if not given:  # with those that the split left out for being copies
         usage = faces.usage[faces.positions(rows[:1])[0]]
         rows = np.unique(faces.rows[faces.usage == usage])
-    return rows, f"the {len(rows):,} training faces of the set; what it was trained on is not known"
+    whose = "of the split that was named" if given else "of the set"
+    training = None if subject.card is None else subject.card.training
+    unknown = "what it was trained on is not known"
+    if training is not None and training.sha256 != faces.provenance.sha256:
+        unknown = f"it was trained on another file, {training.data}, which may hold some of the same"
+    return rows, f"the {len(rows):,} training faces {whose}; {unknown}"
 
 
 def _warnings(
-    subject: Subject, faces: FaceSet, division: Split | None, part: str, at: np.ndarray, trained: np.ndarray, own: bool
+    subject: Subject,
+    faces: FaceSet,
+    division: Split | None,
+    part: str,
+    at: np.ndarray,
+    trained: np.ndarray,
+    own: Split | None,
 ) -> list[str]:
     found = []
     shared = int(np.isin(faces.rows[at], trained).sum())
     if shared:
-        which = "among those it was trained on" if own else "training faces of the set"
+        which = "training faces" if own is None else "among those it was trained on"
         found.append(
             f"{shared:,} of the {len(at):,} faces of {part} are {which}: this is no measure of how it does on new faces"
         )
-    elif part == "validation":
-        found.append("validation was used for choosing: epochs, settings and thresholds. Scores on it are too good")
+    chosen_on = {} if own is None else {"validation": own.parts.get("validation", np.empty(0, np.int32))}
+    if part == "validation" or any(np.isin(faces.rows[at], rows).any() for rows in chosen_on.values()):
+        found.append(
+            "validation was used for choosing: epochs, settings and thresholds. Scores on faces of it are too good"
+        )
     card = subject.card
-    if card is not None and card.training.sha256 == faces.provenance.sha256 and not len(trained):
+    if card is not None and card.training.sha256 == faces.provenance.sha256 and own is None:
         found.append(
             "it was trained on this very data set, by a split that its card does not tell: it may know these faces. "
             "Name that split with --split FILE"

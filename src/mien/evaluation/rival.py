@@ -75,11 +75,6 @@ class Rival:
         """What a reader should know before the numbers are believed, a sentence each."""
         return self.about.caveats
 
-    @property
-    def size(self) -> int:
-        """Side of the pictures that the network takes; ``score`` resizes to it."""
-        return self.about.input.size
-
     def score(self, faces: np.ndarray) -> np.ndarray:
         """Score faces.
 

@@ -80,7 +80,7 @@ class Subject:
                 raise DataError(
                     f"the view {view!r} of a predictions file", "a model", "It holds the answers to one view only."
                 )
-            return [self.given[v.name].take(rows) for v in self.vocabularies]
+            return [self._given(v, rows) for v in self.vocabularies]
         found: dict[str, list[np.ndarray]] = {v.name: [] for v in self.vocabularies}
         for at in range(0, len(positions), _CHUNK):
             answers = self.answers(np.ascontiguousarray(faces.faces[positions[at : at + _CHUNK]]), view)
@@ -89,6 +89,17 @@ class Subject:
             if progress is not None:
                 progress("scoring" if view == SINGLE else f"scoring, {view}", (at + _CHUNK) / len(positions))
         return [Predictions(v, rows, np.concatenate(found[v.name])) for v in self.vocabularies]
+
+    def _given(self, vocabulary: Vocabulary, rows: np.ndarray) -> Predictions:
+        given = self.given[vocabulary.name]
+        missing = np.setdiff1d(rows, given.rows)
+        if len(missing):
+            raise DataError(
+                f"{self.facts.source} lacks {len(missing):,} of {len(rows):,} faces, such as row {missing[0]}",
+                "a prediction for each face of the part",
+                "Predict those too, or name the part that was predicted with --part.",
+            )
+        return given.take(rows)
 
     def answers(self, faces: np.ndarray, view: str = SINGLE) -> dict[str, np.ndarray]:
         """(n, s, s) uint8 gray faces → by name of the vocabulary, (n, labels) float64 probabilities."""
@@ -168,6 +179,13 @@ def _of_bundle(folder: Path, threads: int) -> Subject:
 
 def _of_file(path: Path, faces: FaceSet) -> Subject:
     given = read_predictions(path, faces.vocabulary, faces.provenance.sha256)
+    strange = np.setdiff1d(next(iter(given.values())).rows, faces.rows)
+    if len(strange):
+        raise DataError(
+            f"{path}: {len(strange):,} rows that {faces.provenance.source} does not have, such as row {strange[0]}",
+            "row ids of the data set",
+            "Name the data set that was predicted.",
+        )
     facts = ModelFacts(path.stem, "predictions", path.name, sha256(path), "", None, caveats=[_UNKNOWN_TRAINING])
     return Subject(facts, tuple(p.vocabulary for p in given.values()), given=given)
 

@@ -33,4 +33,4 @@ def _crops(faces: np.ndarray) -> Iterator[np.ndarray]:
 
 # By name: (n, s, s) uint8 gray faces → the looks at them, of the same shape.
 VIEWS: dict[str, Callable[[np.ndarray], Iterator[np.ndarray]]] = {SINGLE: _single, "flip": _flip, "crops": _crops}
-TITLES = {SINGLE: "single view", "flip": "mean of the face and its mirror image", "crops": "mean of ten crops"}
+TITLES = {SINGLE: "single look", "flip": "mean with the mirrored face", "crops": "mean of ten crops"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mien.errors import DataError
-from mien.evaluation.comparison import COMPARED_BY, HOLM, MCNEMAR, Comparison, Pair, compare
+from mien.evaluation.comparison import BOOTSTRAP, COMPARED_BY, HOLM, LEVEL, MCNEMAR, Comparison, Pair, compare
 from mien.evaluation.folders import Folder, read_compared, shared_protocols
 from mien.evaluation.measures import METRICS
 from mien.report.blocks import Block, Cell, Paragraph, Part, Row, Table
@@ -15,7 +15,7 @@ from mien.report.tables import estimate, slug
 
 _TESTS = {
     MCNEMAR: "McNemar's test, mid-p (McNemar 1947; Fagerland et al. 2013)",
-    "bootstrap": "paired bootstrap (Efron and Tibshirani 1993)",
+    BOOTSTRAP: "the paired bootstrap (Efron and Tibshirani 1993)",
 }
 
 
@@ -54,34 +54,49 @@ def verdicts(found: Comparison) -> list[str]:
     return [f"Under {found.protocol}: {pair.verdict}." for pair in found.pairs]
 
 
-def method(found: Comparison) -> str:
-    """How pairs were judged, in a sentence or two."""
-    corrected = ", corrected for the number of pairs (Holm 1979)" if _corrected(found) else ""
-    return (
-        f"p: {_TESTS.get(found.test, found.test)}, two-sided{corrected}: how often so large a difference would come "
-        "about on so many faces if both were equally good. One is called better where that is under 0.05. Intervals: "
-        f"paired bootstrap over faces, {count(found.draws)} draws, seed {found.seed}, not corrected."
-    )
+def method(found: Comparison) -> list[str]:
+    """How pairs were judged, a sentence each."""
+    notes = [
+        "p: how often so large a difference would come about on so many faces if both were equally good; two-sided, by "
+        f"{_TESTS.get(found.test, found.test)}."
+    ]
+    if len(found.pairs) > 1:
+        several = f"for {count(len(found.pairs))} pairs"
+        corrected = f"p is corrected by Holm's method (Holm 1979) {several}; the intervals are not."
+        notes.append(corrected if found.correction == HOLM else f"p is not corrected {several}.")
+    resampled = f"{count(found.draws)} resamples of the faces, seed {found.seed}"
+    return [
+        *notes,
+        f"Intervals of differences are 95%, by the paired bootstrap ({resampled}).",
+        f"A model is called better where p is under {LEVEL:g}.",
+    ]
 
 
-def standings(found: Comparison) -> Table:
-    """A row for each model: how it does on the faces that are compared."""
-    heads = [METRICS[name].title for name in COMPARED_BY]
+def standings(found: Comparison, folders: Sequence[Folder]) -> Table:
+    """A row for each model: how it does on the faces that are compared.
+
+    Args:
+        found: The comparison.
+        folders: What was compared, in the same order.
+    """
+    data = folders[0].evaluation.data
+    shown = {name: METRICS[name] for name in (*COMPARED_BY, "kappa")}
     rows = [
-        Row(
-            [
-                Cell(model.name),
-                *(estimate(model.estimates.get(name), shares=METRICS[name].share) for name in COMPARED_BY),
-            ]
-        )
-        for model in found.models
+        Row([Cell(m.name), *(estimate(m.estimates.get(name), shares=one.share) for name, one in shown.items())])
+        for m in found.models
+    ]
+    mapped = [
+        f"{folder.name}: answers mapped by {p.mapped}."
+        for folder in folders
+        for p in folder.evaluation.protocols
+        if p.name == found.protocol and p.mapped
     ]
     return Table(
         f"standings-{slug(found.protocol)}",
-        f"Models under {found.protocol} on the same {count(found.n)} faces, with 95% intervals",
-        ["model", *heads],
+        f"{data.source}, {data.part}, {count(found.n)} faces: {found.title}",
+        ["model", *(one.title for one in shown.values())],
         rows,
-        _left_out(found),
+        [*_left_out(found), *mapped, "Intervals are 95%."],
     )
 
 
@@ -95,7 +110,7 @@ def pairs(found: Comparison) -> Table:
         ["", "difference", "only the first right", "only the second right", "both", "neither", "p"]
         + (["p, corrected"] if corrected else []),
         [_pair(pair, corrected) for pair in found.pairs],
-        [method(found), *_left_out(found)],
+        [" ".join(method(found)), *_left_out(found)],
     )
 
 

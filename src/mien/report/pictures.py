@@ -10,7 +10,7 @@ import numpy as np
 
 from mien.evaluation import curves
 from mien.evaluation.document import PICTURES, Evaluation
-from mien.evaluation.embedding import PERPLEXITY, tsne
+from mien.evaluation.embedding import fitting_perplexity, tsne
 from mien.evaluation.evaluate import Evaluated
 from mien.evaluation.measures import Certainty, Estimate, Scores
 from mien.evaluation.protocols import Truth
@@ -18,7 +18,7 @@ from mien.evaluation.robustness import CORRUPTIONS, STRENGTHS, samples
 from mien.evaluation.scores import Predictions
 from mien.plots import bars, confusion, discrimination, embedding, groups, mistakes, reliability
 from mien.plots import robustness as disturbed
-from mien.report.numbers import count, interval, number, share
+from mien.report.numbers import count, number, said
 from mien.results import Explanation
 
 _SHOWN = 24  # mistakes
@@ -130,7 +130,7 @@ def _ends(estimate: Estimate) -> tuple[float, float] | None:
 
 def _confusion(s: _Sitter, path: Path) -> bool:
     accuracy = s.scores.headline["accuracy"]
-    fact = f"accuracy {share(accuracy.value)} (95% interval {interval(accuracy.low, accuracy.high)})"
+    fact = f"accuracy {said(accuracy)}"
     labels = s.truth.vocabulary.labels
     confusion.save(
         path,
@@ -248,8 +248,8 @@ def _bars(s: _Sitter, path: Path) -> bool:
 def _classes(s: _Sitter, path: Path) -> bool:
     faces, plan = s.done.plan.faces, s.done.plan
     parts, k = {plan.part: plan.at}, len(faces.vocabulary)
-    if len(plan.trained):
-        parts = {"trained on": faces.positions(plan.trained), **parts}
+    if len(plan.trained):  # of those that a map has left
+        parts = {"training": np.flatnonzero(np.isin(faces.rows, plan.trained)), **parts}
     counts = np.stack([np.bincount(faces.labels[at], minlength=k) for at in parts.values()])
     title = f"Classes: {s.evaluation.data.source}"
     bars.save_histogram(path, bars.Histogram(title, (), faces.vocabulary.labels, tuple(parts), counts))
@@ -367,7 +367,7 @@ def _tsne(s: _Sitter, path: Path, seed: int) -> bool:
         for i in range(0, len(at), _CHUNK)
     ]
     points = tsne(np.concatenate(features), seed)
-    method = f"t-SNE, perplexity {PERPLEXITY:g}, seed {seed}"
+    method = f"t-SNE, perplexity {fitting_perplexity(len(points)):.3g}, seed {seed}"
     wrong = s.probabilities.argmax(axis=1) != s.labels
     given = embedding.Embedding(
         s.titled("Features"), s.facts(), s.truth.vocabulary.labels, points, s.labels, method, wrong, s.alarm

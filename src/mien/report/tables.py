@@ -20,11 +20,11 @@ from mien.evaluation.measures import (
     Scores,
     VoteScores,
 )
+from mien.evaluation.views import TITLES
 from mien.report.blocks import Cell, Row, Table
 from mien.report.numbers import NOTHING, count, interval, number, share
 
 SUBSETS = {ALL: "all faces", NO_IDENTICAL: "without identical copies", NO_COPY: "without any copy", COPIES: "copies"}
-VIEWS = {SINGLE: "single look", "flip": "mean with the mirrored face", "crops": "mean of several crops"}
 _MANY = 7  # columns of classes whose heads no longer stand side by side
 
 
@@ -90,7 +90,7 @@ def scores_by_view(of: str, evaluation: Evaluation) -> Table | None:
             continue
         rows.append(Row([Cell(protocol.name)], heading=True))
         rows += [
-            Row([Cell(VIEWS.get(view, view)), Cell(count(scores.n)), *(headline(scores, name) for name in shown)])
+            Row([Cell(TITLES.get(view, view)), Cell(count(scores.n)), *(headline(scores, name) for name in shown)])
             for view, scores in found.items()
             if scores is not None
         ]

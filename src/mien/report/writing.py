@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from mien.errors import OutputError
 from mien.evaluation.comparison import Comparison
+from mien.evaluation.document import refuse_own
 from mien.files import staged_file, write_text
 from mien.report.appendix import markdown
 from mien.report.comparing import comparisons
@@ -32,6 +33,7 @@ def require(path: Path) -> None:
         raise OutputError(f"--out {path}: no such format", f"a name ending in {', '.join(SUFFIXES)}")
     if path.is_dir():
         raise OutputError(f"--out {path} is a folder", "the name of a file")
+    refuse_own(path)
 
 
 def write(path: Path, subjects: Sequence[Subject], title: str = "") -> list[Path]:

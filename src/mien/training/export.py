@@ -85,7 +85,7 @@ def export(run: Run, folder: Path, description: str = "", error_rate: float = ca
         BundleError: ``folder`` exists.
     """
     network = run.network.eval()
-    held = run.faces.positions(run.rows("validation"))
+    held = run.faces.positions(np.unique(run.rows("validation")))  # a leaked split may repeat faces
     heads = _trained_heads(run)
     logits = _logits(network, heads, run.faces.faces, held)
     right = {name: truth.labels for name, truth in cards.right_answers(run.faces, held).items()}
@@ -184,7 +184,7 @@ def scores(body: bytes, heads: list[Vocabulary], run: Run) -> list[dict[str, Any
     network, found = cards.opened(body), []
     names = {v.name: f"{v.name}_probabilities" for v in heads}
     for part in (p for p in run.split.parts if p not in ("train", "private_test")):
-        rows = run.rows(part)
+        rows = np.unique(run.rows(part))
         at = run.faces.positions(rows)
         answers, right = cards.answers(network, list(names.values()), run.faces, at), cards.right_answers(run.faces, at)
         for v in (v for v in heads if v.name in right):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 
 from mien.errors import DataError
-from mien.evaluation.published.figures import DOUBT, FAULT, FINE, Finding, Result, span
+from mien.evaluation.published.figures import DOUBT, FAULT, FINE, Finding, Result, span, unit
 
 LITTLE, MUCH = 0.1, 0.5  # of Cohen's kappa: under the first nothing is recognised, under the second perhaps nothing
 _Z, _Z_ONE_SIDED, _Z_ALL = 1.959964, 1.644854, 3.3  # 95%; 95% to one side; 99.9%, for a class out of many
 _CLEAR = 20.0  # standard deviations beyond which tables need not be drawn
-_DRAWS, _ENOUGH = 999, 2
-_SELDOM = 0.05
+_DRAWS = 999
+_FEW, _ONE_IN_20 = 2, 49  # of so many tables and the one at hand: p of 0.003 or more, of 0.05 or more
+_SELDOM, _RARE = 0.05, 0.001
 
 
 def at_most(k: int, n: int, p: float) -> float:
@@ -91,15 +93,17 @@ def chance(support: np.ndarray, answered: np.ndarray) -> Chance:
 def shuffled(confusion: np.ndarray) -> Finding | None:
     """Whether answers are independent of the labels, as they are when rows are out of order.
 
-    The statistic is chi-square's; its distribution is that of tables with the same margins, drawn until two are as far
-    from independence (Besag & Clifford 1991), so that rare classes do no harm.
+    The statistic is chi-square's; its distribution is that of tables with the same margins, drawn until enough are as
+    far from independence (Besag & Clifford 1991), so that rare classes do no harm.
 
     Args:
         confusion: (K, K) counts; a row is the true class, a column the answer.
 
     Returns:
-        A fault where the matrix rules out a kappa of 0.1 as well, a doubt where it does not; None where the answers
-        depend on the labels, are all of one class, or are too few to say.
+        A fault where the matrix rules out a kappa of 0.1 and does not rule out independence (p of 0.003 or more, so
+        that hardly any shuffle is missed). A doubt where a kappa of 0.1 to 0.5 is possible, chi-square's p is 0.05 or
+        more, and the accuracy is within 1.96 standard deviations of chance agreement. Else None: the answers depend on
+        the labels, are all of one class, or are too few to say.
 
     Raises:
         DataError: Not a square matrix of counts.
@@ -112,7 +116,10 @@ def shuffled(confusion: np.ndarray) -> Finding | None:
         return None
     by_chance, accuracy = chance(support, answered), float(np.trace(cells) / n)
     high = by_chance.kappa_at_most(accuracy)
-    if high >= MUCH or abs(accuracy - by_chance.agreement) > _CLEAR * by_chance.deviation or not _independent(cells):
+    far, enough = (_Z, _ONE_IN_20) if high >= LITTLE else (_CLEAR, _FEW)
+    if high >= MUCH or abs(accuracy - by_chance.agreement) > far * by_chance.deviation:
+        return None
+    if not _independent(cells, enough):
         return None
     return _shuffled("", high, f"{accuracy:.4f} of {n:,} agree, and {_interval(by_chance)} would by chance")
 
@@ -135,8 +142,8 @@ def _interval(by_chance: Chance) -> str:
     return f"{by_chance.agreement:.4f} ({low:.4f} to {high:.4f})"
 
 
-def _independent(cells: np.ndarray) -> bool:
-    """Whether tables with these margins are often as far from independence."""
+def _independent(cells: np.ndarray, enough: int) -> bool:
+    """Whether so many of the tables drawn with these margins are as far from independence."""
     cells = cells[np.ix_(cells.sum(axis=1) > 0, cells.sum(axis=0) > 0)]
     support, answered = cells.sum(axis=1), cells.sum(axis=0)
     expected = np.outer(support, answered) / cells.sum()
@@ -147,7 +154,7 @@ def _independent(cells: np.ndarray) -> bool:
             drawn[k] = rng.multivariate_hypergeometric(left, size)
             left -= drawn[k]
         as_far += _chi_square(drawn, expected) >= here - 1e-9
-        if as_far >= _ENOUGH:
+        if as_far >= enough:
             return True
     return False
 
@@ -163,46 +170,86 @@ def knowledge(result: Result, cells: np.ndarray | None) -> list[Finding]:
         result: What was printed.
         cells: Its matrix, read so that it fits, a row being the true class; None where there is none.
     """
-    if alone := _one_class(result, cells):
-        return [alone]
-    independent = _shuffled_report(result) if cells is None else shuffled(cells)
-    if independent is not None:
-        return [replace(independent, result=result.name)]
-    found = _none_right(result) or _guessing(result, cells)
-    return [] if found is None else [found]
+    found: list[Finding] = []
+    for look in (_one_class, _out_of_order, _none_right, _guessing):
+        one = look(result, cells)
+        if one is not None:
+            found.append(replace(one, result=result.name))
+        if one is not None and one.severity == FAULT:
+            break  # the others would say it again; a doubt hides nothing
+    return found
+
+
+def _out_of_order(result: Result, cells: np.ndarray | None) -> Finding | None:
+    return _shuffled_report(result) if cells is None else shuffled(cells)
 
 
 def _one_class(result: Result, cells: np.ndarray | None) -> Finding | None:
     """Every answer is the same class, by the matrix, by the recalls, or by an accuracy that is the share of one."""
-    labels, recall, support = result.labels, result.report.recall, result.report.support
+    if cells is None:
+        return _one_recall(result) if result.report.recall is not None else _one_share(result)
+    answered = np.flatnonzero(cells.sum(axis=0))
+    if len(answered) != 1 or (cells.sum(axis=1) > 0).sum() < 2:
+        return None
+    return _collapsed(result, f"all {cells.sum():,} answers are {result.labels[answered[0]]}")
+
+
+def _one_recall(result: Result) -> Finding | None:
+    """A recall of 1, all others 0; proved where the supports leave the others no image that is right."""
+    recall, support = result.report.recall or [], result.report.support
+    if sorted(recall, key=float) != [*[0] * (len(recall) - 1), 1]:
+        return None
+    alone = [float(r) for r in recall].index(1.0)
+    if _recognised(result) - {alone}:
+        return None
+    how = f"as printed, the recall of {result.labels[alone]} is 1 and that of every other class 0"
+    if support is None:
+        how += ", which is printed for small shares too"
+        return _perhaps_collapsed(result, how, "Print the supports: they say how many images that leaves open.")
+    some = any(span(r)[1] * s >= 1 for k, (r, s) in enumerate(zip(recall, support, strict=True)) if k != alone)
+    return None if some or sum(s > 0 for s in support) < 2 else _collapsed(result, how)
+
+
+def _one_share(result: Result) -> Finding | None:
+    """An accuracy that is the share of a class, which is seldom so by chance."""
+    accuracy, support = result.accuracy, result.report.support
+    if accuracy is None or not support or sum(support) != result.images or sum(s > 0 for s in support) < 2:
+        return None
+    n, (low, high), recognised = sum(support), span(accuracy), _recognised(result)
+    alone = next((k for k, s in enumerate(support) if low <= s / n <= high and recognised <= {k}), None)
+    if alone is None:
+        return None
+    s, step = support[alone], max(unit(accuracy), 1e-12)
+    printed = {round(other / n / step) for other in support if other}  # a hit on any share would have been noticed
+    seldom = sum(_within((one - 0.5) * step - 1e-12, (one + 0.5) * step + 1e-12, n, s / n) for one in printed)
+    if seldom > _SELDOM:
+        return None
+    even = len(set(support)) == 1
+    how = (
+        f"an accuracy of {accuracy} is the share of {'each class' if even else result.labels[alone]}, {s:,} of {n:,} = "
+        f"{s / n:.6f}; guessing at that rate would come so near {'it' if even else 'the share of a class'} in "
+        f"{100 * seldom:.2g}% of cases"
+    )
+    # On an even set this is the accuracy of chance itself; on another one a working model may come to it.
+    if even or seldom <= _RARE:
+        return _collapsed(result, how)
+    reading = "Print the recalls: one class for all has a recall of 1 for that class and of 0 for the others."
+    return _perhaps_collapsed(result, how, reading)
+
+
+def _recognised(result: Result) -> set[int]:
+    """Classes of which an image is right by their precision or F1."""
+    report = result.report
+    return {k for values in (report.precision, report.f1) for k, v in enumerate(values or ()) if float(v) > 0}
+
+
+def _collapsed(result: Result, how: str) -> Finding:
     reading = "The network has collapsed, or its features and labels do not belong together. Nothing was recognised."
-    if cells is not None:
-        answered = np.flatnonzero(cells.sum(axis=0))
-        if len(answered) != 1 or (cells.sum(axis=1) > 0).sum() < 2:
-            return None
-        how = f"all {cells.sum():,} answers are {labels[answered[0]]}"
-    elif recall is not None:
-        if sorted(recall, key=float) != [*[0] * (len(recall) - 1), 1]:
-            return None
-        alone = labels[[float(r) for r in recall].index(1.0)]
-        how = f"as printed, the recall of {alone} is 1 and that of every other class 0"
-    else:
-        if result.accuracy is None or not support or sum(support) != result.images or sum(s > 0 for s in support) < 2:
-            return None
-        n, (low, high) = sum(support), span(result.accuracy)
-        alone_k = next((k for k, s in enumerate(support) if low <= s / n <= high), None)
-        if alone_k is None:
-            return None
-        s = support[alone_k]
-        seldom = _within(low, high, n, s / n)
-        if seldom > _SELDOM:
-            return None
-        which = "each class" if len(set(support)) == 1 else labels[alone_k]
-        how = (
-            f"an accuracy of {result.accuracy} is the share of {which}, {s:,} of {n:,} = {s / n:.6f}; "
-            f"guessing at that rate would come so near in {seldom:.1%} of cases"
-        )
     return Finding(result.name, "one class", FAULT, "It answers one class only", how, reading)
+
+
+def _perhaps_collapsed(result: Result, how: str, reading: str) -> Finding:
+    return Finding(result.name, "one class", DOUBT, "It may answer one class only", how, reading)
 
 
 def _within(low: float, high: float, n: int, p: float) -> float:
@@ -225,12 +272,15 @@ def _shuffled_report(result: Result) -> Finding | None:
     answered = np.where(known, np.divide(recall * support, precision, where=known, out=np.zeros(len(support))), 0)
     answered = support if report.recall is None else answered * n / answered.sum()
     share, part = support / n, np.minimum(answered / n, 1)
-    error = _Z_ALL * np.sqrt(share * (1 - share) * (1 - part) / np.maximum(answered, 1))
     by_chance = chance(support, answered)
     low, high = _accuracy_span(result, support)
     highest = by_chance.kappa_at_most(high)
+    each, overall = _Z_ALL, _Z_ALL
+    if highest >= LITTLE:  # for a doubt the accuracy, and all classes together, are within what 95% of shuffles give
+        each, overall = NormalDist().inv_cdf(1 - 0.025 / int(known.sum())), _Z
+    error = each * np.sqrt(share * (1 - share) * (1 - part) / np.maximum(answered, 1))
     near = (spans[:, 0] - error <= share) & (share <= spans[:, 1] + error)
-    wide = _Z_ALL * by_chance.deviation
+    wide = overall * by_chance.deviation
     if not near[known].all() or not low - wide <= by_chance.agreement <= high + wide or highest >= MUCH:
         return None
     listed = ", ".join(
@@ -252,7 +302,7 @@ def _accuracy_span(result: Result, support: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _none_right(result: Result) -> Finding | None:
+def _none_right(result: Result, _: np.ndarray | None) -> Finding | None:
     n, support = result.images, result.report.support
     if result.accuracy is None or n is None or not result.labels or span(result.accuracy)[1] * n >= 1:
         return None

@@ -62,7 +62,7 @@ def _differ(result: Result) -> Finding | None:
         return None
     best, worst = max(named, key=named.__getitem__), min(named, key=named.__getitem__)
     low, high = sorted(whole(named[worst], n)), sorted(whole(named[best], n))
-    gap = float(named[best] - named[worst])
+    gap = round(float(named[best] - named[worst]), 12)
     listed = "; ".join(f"{name}: {value} ({_ends(value, n)})" for name, value in named.items())
     at_best, _ = bounds(low[0], max(high[1], low[0]), n)
     _, at_worst = bounds(min(low[1], high[0]), high[0], n)

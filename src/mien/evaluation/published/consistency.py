@@ -13,7 +13,7 @@ from decimal import Decimal
 from mien.evaluation.published.chance import knowledge
 from mien.evaluation.published.claims import claims, whole
 from mien.evaluation.published.figures import DOUBT, FAULT, FINE, Finding, Published, Result, span, unit
-from mien.evaluation.published.rearranged import read
+from mien.evaluation.published.rearranged import macro_f1_of_means, read
 
 _NEAR = 64  # images by which n may be off: a batch
 _SELDOM = 0.02  # of numbers of images that a share of so many digits fits, for one that fits to say something
@@ -72,15 +72,15 @@ def _supports(result: Result) -> Iterator[Finding]:
 
 def _shares(result: Result) -> Iterator[Finding]:
     """Whether a printed share can be a whole number of images (the GRIM test, Brown & Heathers 2017)."""
-    n = result.images
-    named = {"accuracy": result.accuracy} | {f"accuracy of {k}": v for k, v in result.claims.differ.items()}
-    for name, printed in named.items():
+    named = [("accuracy", result.accuracy, result.images)]
+    named += [(f"accuracy of {k}", v, result.images) for k, v in result.claims.differ.items()]
+    named += [("training accuracy", result.train_accuracy, result.train_n)]
+    counted = result.report.support is not None or result.confusion is not None
+    for name, printed, n in named:
         if n is not None and printed is not None and (problem := _not_whole(name, printed, n)):
-            yield _severity(result, *problem)
-    if result.train_n is not None and result.train_accuracy is not None:
-        problem = _not_whole("training accuracy", result.train_accuracy, result.train_n)
-        if problem:
-            yield _severity(result, *problem)
+            cut, what, how, reading = problem
+            # Without a count of the images it may as well be a mean over folds or batches, which is no share of n.
+            yield _severity(result, cut or not counted or name == "training accuracy", what, how, reading)
 
 
 def _severity(result: Result, cut: bool, what: str, how: str, reading: str) -> Finding:
@@ -101,7 +101,7 @@ def _not_whole(name: str, printed: Decimal, n: int) -> tuple[bool, str, str, str
         others = (m for d in range(1, _NEAR) for m in (n - d, n + d) if m > 0)
         near = next((m for m in others if whole(printed, m)[0] <= whole(printed, m)[1]), None)
         fits = f"; the nearest number that fits is {near:,}, with {whole(printed, near)[0]:,} right" if near else ""
-    reading = f"It was taken on another number of images{fits}; or it is a mean over batches of unequal size."
+    reading = f"It was taken on another number of images{fits}; or it is a mean over folds or batches."
     return False, f"The {name} is not a share of {n:,} images", how, reading
 
 
@@ -156,7 +156,26 @@ def _means(result: Result) -> Iterator[Finding]:
                 continue
             ends = _mean([span(v) for v in values], weights)
             title = "F1" if name == "f1" else name
-            yield from _compare(result, f"{average} {title}", printed, ends, "the mean of the classes'")
+            found = list(_compare(result, f"{average} {title}", printed, ends, "the mean of the classes'"))
+            if found and (average, name) == ("macro", "f1") and _of_means(printed, result):
+                how = f"{found[0].arithmetic}; 2·P·R/(P + R) of macro precision and recall fits"
+                found = [macro_f1_of_means(result, how)]
+            yield from found
+
+
+def _of_means(printed: Decimal, result: Result) -> bool:
+    """Whether it may be the F1 of the mean precision and the mean recall, as these are printed or of the classes'."""
+    report, ends = result.report, []
+    for mean, values in ((report.macro.precision, report.precision), (report.macro.recall, report.recall)):
+        if mean is not None:
+            ends.append(span(mean))
+        elif values is not None:
+            ends.append(_mean([span(v) for v in values], [1] * len(values)))
+        else:
+            return False
+    (p_low, p_high), (r_low, r_high) = ends
+    low, high = span(printed)
+    return low <= _f1(p_high, r_high) and _f1(p_low, r_low) <= high
 
 
 def _mean(spans: Sequence[Ends], weights: Sequence[int]) -> Ends:

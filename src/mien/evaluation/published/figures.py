@@ -270,7 +270,7 @@ def span(printed: Decimal) -> tuple[float, float]:
 def unit(printed: Decimal) -> float:
     """A unit of the last digit of a printed share."""
     exponent = printed.as_tuple().exponent
-    return float(10.0**exponent) if isinstance(exponent, int) else 1.0
+    return float(10.0 ** min(exponent, 0)) if isinstance(exponent, int) else 1.0
 
 
 def load(path: Path) -> Published:
@@ -291,22 +291,31 @@ def parse(text: str, where: str) -> Published:
     """Published figures from the text of their file; ``where`` names it in errors. Raises as ``load`` does."""
     try:
         values = tomllib.loads(text, parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, RecursionError, ArithmeticError) as error:
+    except (ValueError, RecursionError, ArithmeticError) as error:
         raise DataError(f"{where} is not TOML ({error})", "published figures in TOML") from error
     several = "result" in values
     if not several:
         values = {**{k: v for k, v in values.items() if k == "title"}, "result": [_without_title(values)]}
+    remedy = "The fields and their meaning: docs/audit-report.md"
     try:
-        published = Published.model_validate(values)
-    except ValidationError as error:
-        problems = [_problem(list(e["loc"]), e, several) for e in error.errors()]
-        if len(problems) > _SHOWN:
-            problems[_SHOWN:] = [f"and {len(problems) - _SHOWN} more"]
-        raise DataError(
-            f"{where}: " + "; ".join(problems), remedy="The fields and their meaning: docs/audit-report.md"
-        ) from error
+        published, problems = _validated(values, several)
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, or tables within tables
+        raise DataError(f"{where} has a value that cannot be shown ({error})", "published figures", remedy) from error
+    if published is None:
+        raise DataError(f"{where}: {problems}", remedy=remedy)
     named = [r if r.name else r.model_copy(update={"name": f"result {i + 1}"}) for i, r in enumerate(published.result)]
     return Published(title=published.title or Path(where).stem, result=named)
+
+
+def _validated(values: dict[str, Any], several: bool) -> tuple[Published | None, str]:
+    """The figures; or None, and all that is wrong in them."""
+    try:
+        return Published.model_validate(values), ""
+    except ValidationError as error:
+        problems = [_problem(list(e["loc"]), e, several) for e in error.errors()]
+    if len(problems) > _SHOWN:
+        problems[_SHOWN:] = [f"and {len(problems) - _SHOWN} more"]
+    return None, "; ".join(problems)
 
 
 def _without_title(values: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
@@ -14,6 +14,7 @@ from mien.evaluation.published.figures import DOUBT, FAULT, FINE, Averages, Find
 _BINARY = ("TN", "FP", "FN", "TP")
 _MOST_CLASSES = 8  # for which all pairs of cells are tried: 2,016
 _SHOWN = 3
+CUT, OF_MEANS = "cut", "of means"
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,14 @@ class Misfit:
         name: What it is, such as ``recall of fear``.
         printed: As printed.
         computed: What it would have been, to as many digits.
-        cut: Whether it fits if it was cut off where it should have been rounded.
+        excuse: By what it fits all the same: ``CUT`` if it was cut off where it should have been rounded, ``OF_MEANS``
+            if a macro F1 is that of the mean precision and recall; empty if by nothing.
     """
 
     name: str
     printed: str
     computed: str
-    cut: bool
+    excuse: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} is printed {self.printed} and comes to {self.computed}"
@@ -43,7 +45,26 @@ def misfits(cells: np.ndarray, result: Result) -> list[Misfit]:
         cells: (K, K) counts; a row is the true class, a column the answer.
         result: What was printed.
     """
-    return [found for found in (_misfit(*one) for one in _pairs(cells, result)) if found is not None]
+    found = [one for one in (_misfit(*pair) for pair in _pairs(cells, result)) if one is not None]
+    printed = result.report.macro.f1
+    if printed is not None and _misfit("macro F1", printed, _f1_of_means(cells)) is None:
+        found = [replace(one, excuse=OF_MEANS) if one.name == "macro F1" else one for one in found]
+    return found
+
+
+def macro_f1_of_means(result: Result, how: str) -> Finding:
+    """A doubt: macro F1 has two definitions, and this is the other one."""
+    what = "The macro F1 is that of the mean precision and recall"
+    reading = (
+        "Say which definition it is: the mean of the classes' F1 is the other, and never larger (Opitz & Burst 2019)."
+    )
+    return Finding(result.name, "figures", DOUBT, what, how, reading)
+
+
+def _f1_of_means(cells: np.ndarray) -> float:
+    hits = np.diag(cells)
+    precision, recall = (float((hits / np.maximum(cells.sum(axis=axis), 1)).mean()) for axis in (0, 1))
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def _pairs(cells: np.ndarray, result: Result) -> Iterator[tuple[str, Decimal | int, float]]:
@@ -75,14 +96,14 @@ def _pairs(cells: np.ndarray, result: Result) -> Iterator[tuple[str, Decimal | i
 
 def _misfit(name: str, printed: Decimal | int, computed: float) -> Misfit | None:
     if isinstance(printed, int):
-        return None if printed == computed else Misfit(name, f"{printed:,}", f"{int(computed):,}", False)
+        return None if printed == computed else Misfit(name, f"{printed:,}", f"{int(computed):,}")
     low, high = span(printed)
     if low <= computed <= high:
         return None
     cut = float(printed) <= computed < float(printed) + unit(printed)
     # One digit more where the difference would not show.
     digits = len(str(printed).partition(".")[2]) + (abs(computed - float(printed)) < unit(printed))
-    return Misfit(name, str(printed), f"{computed:.{digits}f}", cut)
+    return Misfit(name, str(printed), f"{computed:.{digits}f}", CUT if cut else "")
 
 
 def said(found: Sequence[Misfit]) -> str:
@@ -105,7 +126,7 @@ def read(result: Result) -> tuple[np.ndarray | None, list[Finding]]:
         return None, []
     cells = result.confusion.table()
     found = misfits(cells, result)
-    wrong = [one for one in found if not one.cut]
+    wrong = [one for one in found if not one.excuse]
     if wrong:
         return _rearranged(cells, result, wrong)
     count = sum(1 for _ in _pairs(cells, result))
@@ -114,8 +135,14 @@ def read(result: Result) -> tuple[np.ndarray | None, list[Finding]]:
     if not found:
         how = f"{count} printed numbers follow from {len(cells)} × {len(cells)} cells that sum to {cells.sum():,}"
         return cells, [Finding(result.name, "cells", FINE, "The matrix and the scores agree", how)]
-    what = "Scores are cut off, not rounded"
-    return cells, [Finding(result.name, "figures", DOUBT, what, said(found), "Round to the nearest last digit.")]
+    excused = []
+    if cut := [one for one in found if one.excuse == CUT]:
+        what = "Scores are cut off, not rounded"
+        excused.append(Finding(result.name, "figures", DOUBT, what, said(cut), "Round to the nearest last digit."))
+    if of_means := [one for one in found if one.excuse == OF_MEANS]:
+        how = f"{said(of_means)}; 2·P·R/(P + R) of macro precision and recall is {_f1_of_means(cells):.4f}"
+        excused.append(macro_f1_of_means(result, how))
+    return cells, excused
 
 
 def _rearranged(cells: np.ndarray, result: Result, wrong: list[Misfit]) -> tuple[np.ndarray | None, list[Finding]]:
@@ -125,7 +152,7 @@ def _rearranged(cells: np.ndarray, result: Result, wrong: list[Misfit]) -> tuple
     for propose in _PROPOSALS if report.support or report.recall or report.precision else ():
         fitting: dict[bytes, tuple[np.ndarray, str, str]] = {}
         for other, what, reading in propose(cells, result):
-            if not any(not one.cut for one in misfits(other, result)):
+            if all(one.excuse for one in misfits(other, result)):
                 fitting.setdefault(other.tobytes(), (other, what, reading))
         if len(fitting) == 1:
             other, what, reading = next(iter(fitting.values()))

@@ -116,7 +116,7 @@ def fit(
             training row or too few, or there are more neighbours than rows.
     """
     bundle, own = _checked(network, faces, split), library(intelex)
-    parts = {part: faces.positions(rows) for part, rows in split.parts.items() if part not in _NOT_SCORED}
+    parts = {p: faces.positions(np.unique(rows)) for p, rows in split.parts.items() if p not in _NOT_SCORED}
     rows, raw, others = _rows(bundle, faces, split, section, seed, parts, report)
     began = time.perf_counter()
     if report is not None:
