@@ -213,7 +213,7 @@ def test_the_recipe_the_command_and_the_machine_are_there(report: Document) -> N
     assert made["hardware"] == "A Machine, 2 cores" and made["bootstrap"] == "60 draws, seed 0"
     assert made["commit"] == "abc1234" and made["date"] == "2025-06-01"
     training = dict(texts(table(report, "m1-training-facts")))
-    assert training["parameters"] == "1\u202f464\u202f719" and training["epochs"] == "60 of 60"
+    assert training["parameters"] == "1,464,719" and training["epochs"] == "60 of 60"
     assert training["time of a face"] == "1.20 ms in batches, on a Machine, 2 cores"
     data = dict(texts(table(report, "data-1")))
     assert data["sha256"] == samples.SHA256 and data["copies looked for in"].startswith("26,615 faces")

@@ -27,8 +27,8 @@ MINUS = "\u2212"
         (number(1.234, 2), "1.23"),
         (number(None), "–"),
         (count(999), "999"),
-        (count(3584), f"3{THIN}584"),
-        (count(1464719), f"1{THIN}464{THIN}719"),
+        (count(3584), "3,584"),
+        (count(1464719), "1,464,719"),
         (count(None), "–"),
         (interval(0.6772, 0.7069), "67.7 to 70.7"),
         (interval(0.6294, 0.6641, shares=False), "0.629 to 0.664"),
@@ -60,5 +60,5 @@ def test_a_number_is_written_so(written: str, text: str) -> None:
 
 @given(st.integers(min_value=0, max_value=10**15))
 def test_a_count_can_be_read_back(value: int) -> None:
-    groups = count(value).split(THIN)
+    groups = count(value).split(",")
     assert int("".join(groups)) == value and all(len(group) == 3 for group in groups[1:]) and 1 <= len(groups[0]) <= 3

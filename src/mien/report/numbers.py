@@ -5,13 +5,13 @@ from __future__ import annotations
 from mien.evaluation.measures import METRICS, Estimate
 
 NOTHING = "–"  # where a number is not defined, or not known
-THIN = "\u202f"  # narrow no-break space, between thousands and before units
+THIN = "\u202f"  # narrow no-break space, before units
 MINUS = "\u2212"
 
 
 def count(value: int | None) -> str:
     """A number of faces or weights, in groups of three digits; a dash for None."""
-    return NOTHING if value is None else _signed(f"{value:,}".replace(",", THIN))
+    return NOTHING if value is None else _signed(f"{value:,}")
 
 
 def share(value: float | None) -> str:
