@@ -22,7 +22,7 @@ _By = typer.Option(
     "--by", metavar="COLUMN", help="Scores by this column too: subject, usage, folder or a column of the store."
 )
 _Groups = typer.Option("--groups", metavar="FILE", help="Scores by columns of your own: a .csv with row and columns.")
-_Robust = typer.Option("--robustness", help="Scores on faces disturbed in eleven ways too; takes minutes.")
+_Robust = typer.Option("--robustness", help="Scores on faces disturbed in eleven ways too; takes a while.")
 _Map = typer.Option("--map", metavar="NAME|FILE", help="Map the data's labels first; see mien data maps.")
 _Part = typer.Option("--part", metavar="NAME", help="Part of the split; its test part if absent, all for every face.")
 _Errors = typer.Option("--error-rate", metavar="SHARE", help="Fit a threshold for this share of wrong answers.")
@@ -45,7 +45,7 @@ def evaluate(
     flip: Annotated[bool, typer.Option("--flip", help="Score the mean over face and mirror image too.")] = False,
     crops: Annotated[bool, typer.Option("--crops", help="Score the mean over ten crops too.")] = False,
     robust: Annotated[bool, _Robust] = False,
-    tsne: Annotated[bool, typer.Option("--tsne", help="Draw the features by t-SNE too; takes a minute.")] = False,
+    tsne: Annotated[bool, typer.Option("--tsne", help="Draw the features by t-SNE too; takes a while.")] = False,
     by: Annotated[list[str] | None, _By] = None,
     groups: Annotated[Path | None, _Groups] = None,
     error_rate: Annotated[list[float] | None, _Errors] = None,
