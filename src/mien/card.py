@@ -170,6 +170,8 @@ class TrainingCard:
         leaked: Why the scores are worth nothing; empty where nothing is wrong with the split.
         shortened: Why the training was shorter than its recipe says, such as ``2 of 100 epochs``; empty where it was
             run in full.
+        misscaled: How its pre-trained weights were given other input than they were trained with; empty where nothing
+            is wrong with it.
     """
 
     data: str
@@ -185,6 +187,7 @@ class TrainingCard:
     split: str = ""
     leaked: str = ""
     shortened: str = ""
+    misscaled: str = ""
 
     def caveats(self) -> list[str]:
         """A sentence for each thing that a user of the model should know before its answers are believed."""
@@ -193,6 +196,8 @@ class TrainingCard:
             found.append(f"this model was trained on a leaked split ({self.leaked}): its scores are worth nothing")
         if self.shortened:
             found.append(f"this model was trained in a shortened run ({self.shortened}): its recipe may give better")
+        if self.misscaled:
+            found.append(f"this model's input is misscaled on purpose ({self.misscaled}): do not use it")
         return found
 
 

@@ -43,6 +43,7 @@ def models() -> None:
                 "licence": card.licence,
                 "leaked": card.training.leaked,
                 "shortened": card.training.shortened,
+                "misscaled": card.training.misscaled,
                 "vocabulary": card.primary,
                 "scores": {
                     v: {k: getattr(s, k) for k in ("value", "low", "high", "n", "part", "protocol")} if s else None

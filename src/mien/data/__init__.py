@@ -7,6 +7,7 @@ from mien.data.cleaning import fix
 from mien.data.duplicates import Nearness
 from mien.data.export import FORMS, export
 from mien.data.findings import Audit
+from mien.data.own import own_split
 from mien.data.reading import Chunk, Fault, Faults, Reading, gather, pack, skipped_file
 from mien.data.relabel import relabel, relabelled
 from mien.data.sources import SOURCES, begin, open_faces, read, recognise
@@ -45,6 +46,7 @@ __all__ = [
     "load",
     "official",
     "open_faces",
+    "own_split",
     "pack",
     "read",
     "recognise",

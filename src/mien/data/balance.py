@@ -68,7 +68,14 @@ def balance(faces: FaceSet, split: Split, how: str, seed: int = 0) -> Split:
     )
 
 
-def reproduce_leak(faces: FaceSet, how: str, test: float = 0.2, validation: float = 0.2, seed: int = 0) -> Split:
+def reproduce_leak(
+    faces: FaceSet,
+    how: str,
+    test: float = 0.2,
+    validation: float = 0.2,
+    seed: int = 0,
+    within: Split | None = None,
+) -> Split:
     """Balance the whole set and split it afterwards, at random: a mistake that is common in print, to measure it.
 
     Over-sampling first puts copies of a face on both sides. Under-sampling first shares no rows, but chooses the test
@@ -80,12 +87,15 @@ def reproduce_leak(faces: FaceSet, how: str, test: float = 0.2, validation: floa
         test: Share of the balanced rows, more than 0 and at most 0.9.
         validation: Share of the rest, from 0 (no such part) to 0.5.
         seed: Seed of both draws.
+        within: Do so with ``train`` of this earlier split only; its other parts stay as they are.
 
     Returns:
-        Parts ``train``, ``validation`` and ``test``. After ``over`` rows repeat, within parts and across them.
+        Parts ``train``, ``validation`` and ``test``, and those of ``within`` besides ``train``. After ``over`` rows
+        repeat, within parts and across them.
 
     Raises:
-        DataError: A class without a face, a share out of range, or another ``how``.
+        DataError: A class without a face, a share out of range, or another ``how``; ``within`` has no part train, has
+            one of the new parts already, or belongs to another source.
         MissingExtraError: imbalanced-learn is not installed.
     """
     _need_way(how, ("over", "under"))
@@ -93,24 +103,42 @@ def reproduce_leak(faces: FaceSet, how: str, test: float = 0.2, validation: floa
         raise DataError(f"test share {test}", "more than 0 and at most 0.9")
     if not 0 <= validation <= 0.5:
         raise DataError(f"validation share {validation}", "from 0 (no validation part) to 0.5")
-    labels = faces.labels.astype(np.int64)
+    pool, others = (faces.rows, {}) if within is None else _training_rows(faces, within)
+    labels = faces.labels[faces.positions(pool)].astype(np.int64)
     _need_every_class(labels, faces.vocabulary, faces.provenance.source)
     drawn = _resampled(labels, how, seed)
-    rows = faces.rows[np.random.default_rng(seed).permutation(drawn)]
+    rows = pool[np.random.default_rng(seed).permutation(drawn)]
     first = round(test * len(rows))
     second = first + round(validation * (len(rows) - first))
     parts = {"train": rows[second:], "validation": rows[first:second], "test": rows[:first]}
     if not validation:
         del parts["validation"]
+    excluded = {} if within is None else dict(within.excluded)
+    if how == "under":
+        excluded[DROPPED] = np.sort(np.delete(pool, drawn))
+    name = f"{DONE[how]}, then split at random, test {test:g}, validation {validation:g}"
     return Split(
-        f"{DONE[how]}, then split at random, test {test:g}, validation {validation:g}",
+        name if within is None else f"{name}, within {within.name!r}",
         seed,
         faces.provenance.sha256,
-        {part: np.sort(at) for part, at in parts.items()},
-        {DROPPED: np.sort(np.delete(faces.rows, drawn))} if how == "under" else {},
+        {part: np.sort(at) for part, at in parts.items()} | others,
+        excluded,
         how,
         leaked=_leak(faces, how, labels, parts),
     )
+
+
+def _training_rows(faces: FaceSet, within: Split) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Row ids that an earlier split trains on, each once, and its other parts."""
+    within.check(faces)
+    others = {part: rows for part, rows in within.parts.items() if part != "train"}
+    taken = sorted(others.keys() & {"validation", "test"})
+    if "train" not in within.parts or taken:
+        raise DataError(
+            f"the earlier split {within.name!r} has the parts {', '.join(within.parts)}",
+            "a part train, and neither validation nor test, which are drawn here",
+        )
+    return np.unique(within.parts["train"]), others
 
 
 def balanced_order(labels: np.ndarray, n: int, seed: int, epoch: int) -> np.ndarray:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from mien.card import TrainingCard
-from mien.data import FaceSet, Split, official, open_faces, relabel
-from mien.errors import DataError
+from mien.data import FaceSet, Split, official, open_faces, own_split, relabel
+from mien.errors import DataError, MissingExtraError
 from mien.evaluation.subject import Subject, open_subject
 from mien.expressions import find_map
-from mien.recipe import Recipe, load
+from mien.recipe import DataSection, Recipe, load
 
 # Parts that are no result: what was trained on, what was chosen on, and what nobody looks at by default.
 _NOT_BY_DEFAULT = ("train", "validation", "private_test")
@@ -193,17 +194,24 @@ def _division(faces: FaceSet, part: str | None) -> Split | None:
 
 
 def trained_split(training: TrainingCard, faces: FaceSet) -> Split | None:
-    """The official split that a card's recipe tells, if it has as many training faces as the card says."""
+    """The split that a card's recipe tells without a file, if it has as many training faces as the card says."""
     if training.sha256 != faces.provenance.sha256:
         return None
-    share, seed = _in_recipe(training, "validation"), _in_recipe(training, "split_seed") or 0
-    if not isinstance(share, float | int) or not isinstance(seed, int):
-        return None
-    with suppress(DataError):
-        found = official(faces, float(share), seed)
-        if len(found.parts["train"]) == training.n:
-            return found
-    return None
+    try:
+        section = DataSection.model_validate(tomllib.loads(training.recipe)["data"])
+        if section.split is not None:
+            return None
+        found = own_split(
+            faces,
+            section.validation,
+            section.split_seed,
+            test=section.test,
+            how=section.balance,
+            leak=section.reproduce_leak,
+        )
+    except (tomllib.TOMLDecodeError, KeyError, ValidationError, DataError, MissingExtraError):
+        return None  # of another version, or of a split that was named; nothing is known then
+    return found if len(found.parts["train"]) == training.n else None
 
 
 def _part(division: Split | None, faces: FaceSet, part: str | None) -> tuple[str, np.ndarray]:

@@ -60,6 +60,8 @@ BUILDERS: dict[str, Builder] = {
     "shufflenetv2": Builder(backbone, "standard", 224, "torchvision shufflenet_v2_x1_0"),
     "resnet18": Builder(backbone, "standard", 224, "torchvision resnet18"),
 }
+# Scalings that do not depend on the training pixels: mean and deviation of pixels from 0 to 1.
+FIXED = {"unit": (0.0, 1.0), "signed": (0.5, 0.5), "byte": (0.0, 1 / 255)}
 LARGEST_SIDE_TRIED = 256
 
 
@@ -104,6 +106,10 @@ def build(
     network = Network(body, vocabularies, side)
     if load and section.weights is not None:
         pretrained.load(network, section, base)
+    if section.misscaled is not None:
+        mean, std = FIXED[section.misscaled]
+        network.mean.fill_(mean)
+        network.std.fill_(std)
     return network
 
 
@@ -115,7 +121,8 @@ def _scaling(section: NetworkSection, usual: str, standard: tuple[float, float])
     else:
         channels = 1
     # Where mien's own weights follow, their scaling takes the place of this.
-    mean, std = standard if (section.scaling or usual) == "standard" else (0.0, 1.0)
+    named = section.scaling or usual
+    mean, std = standard if named == "standard" else FIXED[named]
     return Scaling((mean,) * channels, (std,) * channels, "gray" if channels == 1 else "RGB")
 
 

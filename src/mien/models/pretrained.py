@@ -185,12 +185,23 @@ def _load_own(network: Network, section: NetworkSection, path: Path) -> None:
         )
     kept = {name: value for name, value in _read(path).items() if not name.startswith("heads.")}
     wanted = {name: value for name, value in network.state_dict().items() if not name.startswith("heads.")}
+    if isinstance(section, BackboneSection) and section.hidden != theirs.get("hidden", []):
+        # The dense layers are new, as the heads are: what counts is the backbone and its input.
+        kept = _backbone_alone(kept, bool(theirs.get("hidden")), bool(section.hidden))
+        wanted = _backbone_alone(wanted, bool(section.hidden), bool(section.hidden))
     made = ", ".join(
         f"{k} = {json.dumps(v)}" for k, v in theirs.items() if v is not None and not k.startswith("weights")
     )
     _compare(kept, wanted, str(path), f"It was written by a run at {about['side']}×{about['side']} with {made}")
     network.load_state_dict(kept, strict=False)  # the scaling is part of it
     network.order = about["order"]
+
+
+def _backbone_alone(state: dict[str, Tensor], dense: bool, wanted: bool) -> dict[str, Tensor]:
+    """Scaling and backbone of a state, named as where there are dense layers behind it, or are none (``wanted``)."""
+    here, there = ("layers.0." if has else "layers." for has in (dense, wanted))
+    trunk = {there + name.removeprefix(here): value for name, value in state.items() if name.startswith(here)}
+    return {name: state[name] for name in ("mean", "std")} | trunk
 
 
 def _about(path: Path) -> dict[str, str]:

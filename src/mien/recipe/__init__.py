@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from mien.errors import RecipeError
 from mien.recipe.augment import AugmentSection
+from mien.recipe.extending import extends, whole
 from mien.recipe.head import HeadSection
 from mien.recipe.networks import (
     BackboneSection,
@@ -41,6 +42,7 @@ __all__ = [
     "ResidualSection",
     "TrainingSection",
     "changed",
+    "extends",
     "field_names",
     "load",
     "network_names",
@@ -72,15 +74,22 @@ def load(path: Path) -> Recipe:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} cannot be read ({error})", "a recipe in TOML") from error
-    return parse(text, str(path))
+    return parse(text, str(path), path.parent)
 
 
-def parse(text: str, where: str) -> Recipe:
-    """Validate a recipe's text; ``where`` names it in errors."""
+def parse(text: str, where: str, base: Path | None = None) -> Recipe:
+    """Validate a recipe's text.
+
+    Args:
+        text: TOML; with ``extends`` only what differs from another recipe.
+        where: Its name in errors.
+        base: Folder that a file that it extends is relative to.
+    """
     try:
-        return validated(tomllib.loads(text), where)
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{where} is not TOML ({error})", "a recipe in TOML") from error
+    return validated(whole(values, where, base), where)
 
 
 def validated(values: Mapping[str, Any], where: str) -> Recipe:

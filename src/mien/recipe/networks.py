@@ -19,9 +19,13 @@ class _Network(Section):
     """Weights to start from: a weights.safetensors written by mien, relative to the recipe; its heads are left out. Or,
     for a network of torchvision or timm, the library's own name of its pre-trained weights; ``imagenet`` is the
     library's default. From scratch if absent."""
-    scaling: Literal["unit", "standard"] | None = None
-    """Input scaling: ``unit`` is 0 to 1, ``standard`` less the mean and over the standard deviation of the training
-    pixels. The network's own if absent; ``weights`` bring theirs, and leave no choice."""
+    scaling: Literal["unit", "signed", "byte", "standard"] | None = None
+    """Input scaling: ``unit`` is 0 to 1, ``signed`` -1 to 1, ``byte`` 0 to 255, ``standard`` less the mean and over the
+    standard deviation of the training pixels. The network's own if absent; ``weights`` bring theirs, and leave no
+    choice."""
+    misscaled: Literal["unit", "signed", "byte"] | None = None
+    """Scaling that ``weights`` are given in place of the one they were trained with, to measure that mistake. Whatever
+    is made of the run says so."""
 
     @property
     def own_weights(self) -> bool:
@@ -53,6 +57,13 @@ class _Network(Section):
                 "scaling out",
             )
         return scaling
+
+    @field_validator("misscaled")
+    @classmethod
+    def _misscaled_weights(cls, misscaled: str | None, info: ValidationInfo) -> str | None:
+        if misscaled is not None and "weights" in info.data and info.data["weights"] is None:
+            raise ValueError("only weights that were trained before can be misscaled; name them, or set scaling")
+        return misscaled
 
 
 class ResidualSection(_Network):

@@ -26,7 +26,9 @@ class DataSection(Section):
     map: str | None = None
     """Label map, by name or file, that the labels go through where they are not those of ``labels`` yet."""
     validation: Annotated[float, Field(gt=0, le=0.5)]
-    """Share of Training rows held out for validation, where no split is given."""
+    """Share of Training rows held out for validation, where no split is given; of what ``test`` leaves of them."""
+    test: Annotated[float, Field(ge=0, le=0.9)] = 0.0
+    """Share of Training rows held out as a test part of the run's own, besides the source's; none if 0."""
     split_seed: Seed = 0
     """Seed of the validation draw, apart from the training seed so that runs with other seeds share a split."""
     split: str | None = None
@@ -34,6 +36,9 @@ class DataSection(Section):
     balance: Literal["", "over", "under", "weights", "sampler"] = ""
     """How the training part is balanced, after it was split: rows repeated, rows left out, weights in the loss, or
     every class drawn as often. Not at all if empty, or if the split is balanced already."""
+    reproduce_leak: bool = False
+    """Balance the Training rows before ``test`` and ``validation`` are drawn from them, to measure that mistake: copies
+    of a face come to lie on both sides. Whatever is made of the run is marked as leaked."""
     limit: Count | None = None
     """Use only so many rows of each part, every class in its share and none left out; for trials. ``--limit``
     overrules."""
@@ -48,13 +53,14 @@ class TrainingSection(Section):
     """Pieces that a batch is worked off in, for networks that do not fit the memory otherwise."""
     learning_rate: Positive
     """Its highest value."""
-    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adamw"
-    """Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019), SGD with momentum, or Muon (Jordan 2024) for
-    convolutions and matrices with AdamW for the rest."""
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "muon"] = "adamw"
+    """Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019), SGD with momentum, RMSprop (Hinton 2012) without, or
+    Muon (Jordan 2024) for convolutions and matrices with AdamW for the rest."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Of SGD (Nesterov's) and Muon."""
     weight_decay: Amount = 0.0
-    """Not applied to biases and batch norm. Decoupled in AdamW and Muon, in the gradient in Adam and SGD."""
+    """Not applied to biases and batch norm. Decoupled in AdamW and Muon, in the gradient in Adam, SGD and
+    RMSprop."""
     schedule: Literal["constant", "cosine", "one-cycle", "plateau"] = "constant"
     """Of the learning rate, over steps: constant; half a cosine to 0; up and down (Smith & Topin 2017, arXiv
     1708.07120); or lowered where ``monitor`` stands still."""

@@ -228,7 +228,15 @@ def _training(run: Run) -> dict[str, Any]:
         "split": run.split.name,
         "leaked": run.split.leaked,
         "shortened": run.shortened,
+        "misscaled": _misscaled(run),
     }
+
+
+def _misscaled(run: Run) -> str:
+    section = run.recipe.network
+    if section.misscaled is None:
+        return ""
+    return f"{section.misscaled} pixels for weights from {section.weights} that were trained with others"
 
 
 def _describe(run: Run, heads: list[Vocabulary]) -> str:

@@ -22,12 +22,12 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 
-from mien.data import FaceSet, Split, balance, official, open_faces, relabel
+from mien.data import FaceSet, Split, balance, open_faces, own_split, relabel
 from mien.errors import RecipeError
 from mien.expressions import find_map
 from mien.files import write_text
 from mien.models import BUILDERS, Network, build
-from mien.recipe import Recipe, changed, load, to_toml
+from mien.recipe import Recipe, changed, extends, load, to_toml
 from mien.training import checkpoint
 from mien.training.batches import EpochOrder, FaceRows, limited
 from mien.training.environment import environment
@@ -136,10 +136,7 @@ def start(
     faces = _labelled(open_faces(source), used, base)
     if split_file is None and used.data.split is not None:
         split_file = base / used.data.split
-    if split_file is None:
-        split = official(faces, used.data.validation, used.data.split_seed)
-    else:
-        split = _given(split_file, faces)
+    split = _own(faces, used) if split_file is None else _given(split_file, faces)
     if used.data.balance and not split.balance:
         split = balance(faces, split, used.data.balance, used.data.split_seed)
     _need_every_class(faces, split, used)
@@ -150,7 +147,7 @@ def start(
         facts = {**environment(), "processes": fabric.world_size, "data": str(source), "shortened": shortened}
         facts["recipe_folder"] = str(base.resolve())  # what a map or weights in the recipe are relative to
         write_text(folder / "environment.json", json.dumps(facts, indent=2) + "\n")
-        write_text(folder / "recipe.toml", text if text is not None and used is given else to_toml(used))
+        write_text(folder / "recipe.toml", _written(text, given, used))
     fabric.barrier()
     return _fit(fabric, Run(folder, used, faces, split, network, shortened), report)
 
@@ -314,6 +311,25 @@ def _need_every_class(faces: FaceSet, split: Split, recipe: Recipe) -> None:
         )
     if recipe.training.monitor == "val_ferplus" and not (recipe.loss.votes and recipe.loss.labels):
         raise RecipeError("training.monitor is val_ferplus", "loss.votes and loss.labels of more than 0")
+
+
+def _written(text: str | None, given: Recipe, used: Recipe) -> str:
+    """The recipe for the run's folder: the file as it was, where it is the whole of what was run."""
+    whole = text is not None and used is given and not extends(text)
+    return text if whole and text is not None else to_toml(used)
+
+
+def _own(faces: FaceSet, recipe: Recipe) -> Split:
+    """The split that the recipe asks for without naming a file."""
+    section = recipe.data
+    return own_split(
+        faces,
+        section.validation,
+        section.split_seed,
+        test=section.test,
+        how=section.balance,
+        leak=section.reproduce_leak,
+    )
 
 
 def _given(file: Path, faces: FaceSet) -> Split:

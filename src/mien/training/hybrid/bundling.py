@@ -136,6 +136,7 @@ def _training(fitted: Fitted) -> dict[str, Any]:
         "split": fitted.split.name,
         "leaked": "; ".join(filter(None, leaks)),
         "shortened": network.shortened,
+        "misscaled": network.misscaled,
     }
 
 
