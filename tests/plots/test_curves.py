@@ -47,3 +47,38 @@ def test_a_picture_is_written(tmp_path: Path) -> None:
         save(tmp_path / "curves.jpg", Curves("mine", (), ROWS, 8))
     with pytest.raises(ValueError, match="no epoch"):
         Curves("mine", (), [], 0)
+
+
+PUBLISHED = [
+    {"epoch": 1.0, "loss": 2.5, "accuracy": 0.2, "val_loss": 2.4, "val_accuracy": 0.3},
+    {"epoch": 40.0, "val_loss": 0.9, "val_accuracy": 0.6},
+]
+
+
+def test_published_epochs_are_hollow_marks_beside_the_lines() -> None:
+    loss, score = draw(Curves("mine", (), ROWS, 8, published=PUBLISHED, published_name="A. Author")).axes
+    for axes, training, validation in ((loss, "loss", "val_loss"), (score, "accuracy", "val_accuracy")):
+        lines = {line.get_label(): line for line in axes.get_lines()}
+        mine = next(line for name, line in lines.items() if name.startswith("training") and "Author" not in name)
+        ours, theirs = mine, lines["training, A. Author"]
+        assert list(ours.get_ydata()) == [r[training] for r in ROWS] and list(ours.get_xdata())[-1] == 8
+        assert list(theirs.get_xydata()[0]) == [1, PUBLISHED[0][training]] and len(theirs.get_xydata()) == 1
+        assert theirs.get_markeredgecolor() == ours.get_color() and theirs.get_markerfacecolor() == "#FFFFFF"
+        ours, others = lines["validation"], lines["validation, A. Author"]
+        assert [list(point) for point in others.get_xydata()] == [[r["epoch"], r[validation]] for r in PUBLISHED]
+        assert others.get_markeredgecolor() == ours.get_color() and others.get_markerfacecolor() == "#FFFFFF"
+        assert others.get_linestyle() == theirs.get_linestyle() == "None"  # nothing was printed between them
+        assert others.get_marker() != theirs.get_marker()  # apart without colour too
+        said = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert {"training, A. Author", "validation, A. Author"} <= set(said) and len(said) == len(set(said))
+        assert axes.get_xlim() == (0.5, 40.5)  # theirs is longer, and no mark is cut in half
+        assert not theirs.get_clip_on() and axes.get_lines()[0].get_marker() == "None"
+
+
+def test_what_was_not_published_has_no_entry_and_a_longer_run_keeps_its_length() -> None:
+    loss, score = draw(Curves("mine", (), ROWS, 8, published=[{"epoch": 4.0, "val_accuracy": 0.83}])).axes
+    assert all("published" not in str(line.get_label()) for line in loss.get_lines())
+    assert [line.get_label() for line in score.get_lines()][-1] == "validation, published"
+    assert loss.get_xlim() == (0.5, 8.5) and loss.get_lines()[0].get_marker() == "o"
+    with pytest.raises(ValueError, match="counted from 1"):
+        Curves("mine", (), ROWS, 8, published=[{"epoch": 0.0, "loss": 1.8}])

@@ -25,6 +25,14 @@ _SCORES = {
     "val_macro_f1": ("validation, macro F1", "#1F5FA8", ":"),
     "val_ferplus": ("validation, FER+ majority", "#4D9221", "-"),
 }
+# The same of what others published: hollow, in the colour of our line, and told apart without colour by their form.
+_PUBLISHED = {
+    "loss": ("training", "#E08214", "o"),
+    "val_loss": ("validation", "#1F5FA8", "s"),
+    "accuracy": ("training", "#E08214", "o"),
+    "val_accuracy": ("validation", "#1F5FA8", "s"),
+}
+_FEW = 12  # epochs that are marked one by one
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,9 @@ class Curves:
         rows: For each epoch a value by column of the log; a score that there is none of is absent.
         kept: Epoch whose weights were kept, counted from 1.
         alarm: Why the scores are worth less than they seem; empty where nothing is wrong.
+        published: Epochs that a paper printed, with ``epoch`` counted from 1 and ``loss``, ``accuracy``, ``val_loss``
+            and ``val_accuracy`` or some of them; marks beside the lines.
+        published_name: Whose they are, for the legend.
     """
 
     title: str
@@ -44,10 +55,14 @@ class Curves:
     rows: Sequence[Mapping[str, float]]
     kept: int
     alarm: str = ""
+    published: Sequence[Mapping[str, float]] = ()
+    published_name: str = "published"
 
     def __post_init__(self) -> None:
         if not self.rows:
             raise ValueError("no epoch has ended: there is nothing to draw")
+        if any(row["epoch"] < 1 for row in self.published):
+            raise ValueError("a published epoch is below 1: epochs are counted from 1 here, and from 0 by Keras")
 
 
 def save(path: Path, curves: Curves) -> None:
@@ -72,16 +87,11 @@ def draw(curves: Curves) -> Figure:
         alarm = bool(curves.alarm) and i == len(lines) - 1
         figure.text(0.06, 0.9 - 0.036 * i, line, fontsize=9, color="#B3261E" if alarm else DIM)
     top = 0.9 - 0.036 * len(lines) - 0.05
-    epochs = [row["epoch"] for row in curves.rows]
     for k, (name, columns) in enumerate((("Loss", _LOSSES), ("Score", _SCORES))):
         axes = figure.add_axes((0.06 + 0.48 * k, 0.1, 0.43, top - 0.1))
-        present = [c for c in columns if any(c in row for row in curves.rows)]
-        for column in present:
-            label, colour, style = columns[column]
-            values = [row.get(column, float("nan")) for row in curves.rows]
-            dots: dict[str, Any] = {"marker": "o", "markersize": 4} if len(epochs) <= 12 else {}
-            axes.plot(epochs, values, style, color=colour, linewidth=1.8, label=label, **dots)
-        _dress(axes, name, epochs, curves.kept)
+        _lines(axes, curves, columns)
+        _marks(axes, curves, columns)
+        _dress(axes, name, curves)
         if k == 1:
             axes.set_ylim(0, 1)
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -91,12 +101,49 @@ def draw(curves: Curves) -> Figure:
     return figure
 
 
-def _dress(axes: Axes, name: str, epochs: Sequence[float], kept: int) -> None:
+def _lines(axes: Axes, curves: Curves, columns: Mapping[str, tuple[str, str, str]]) -> None:
+    """The run's own epochs."""
+    epochs = [row["epoch"] for row in curves.rows]
+    dots: dict[str, Any] = {"marker": "o", "markersize": 4} if _last(curves) <= _FEW or len(epochs) == 1 else {}
+    for column in (c for c in columns if any(c in row for row in curves.rows)):
+        label, colour, style = columns[column]
+        values = [row.get(column, float("nan")) for row in curves.rows]
+        axes.plot(epochs, values, style, color=colour, linewidth=1.8, label=label, **dots)
+
+
+def _marks(axes: Axes, curves: Curves, columns: Mapping[str, tuple[str, str, str]]) -> None:
+    """The epochs that were published: not joined, since what lies between them was not printed."""
+    for column in (c for c in columns if c in _PUBLISHED):
+        label, colour, form = _PUBLISHED[column]
+        printed = [row for row in curves.published if column in row]
+        if printed:
+            axes.plot(
+                [row["epoch"] for row in printed],
+                [row[column] for row in printed],
+                form,
+                markersize=4.5,
+                markerfacecolor=PAPER,
+                markeredgecolor=colour,
+                markeredgewidth=1.2,
+                label=f"{label}, {curves.published_name}",
+                clip_on=False,
+                zorder=3,
+            )
+
+
+def _last(curves: Curves) -> float:
+    """Last epoch of the picture: of the run, or published."""
+    return max(row["epoch"] for row in (*curves.rows, *curves.published))
+
+
+def _dress(axes: Axes, name: str, curves: Curves) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_title(name, loc="left", fontsize=10, color=INK, weight="bold")
     axes.set_xlabel("epoch", fontsize=9, color=DIM)
-    axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
+    epochs, kept = [row["epoch"] for row in curves.rows], curves.kept
+    first = min(row["epoch"] for row in (*curves.rows, *curves.published))
+    axes.set_xlim(first - 0.5, _last(curves) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
     axes.tick_params(colors=DIM, labelsize=8.5, length=0)
     axes.grid(axis="y", color=FAINT, linewidth=0.8)

@@ -14,6 +14,7 @@ from mien.evaluation.published.chance import knowledge
 from mien.evaluation.published.claims import claims, whole
 from mien.evaluation.published.figures import DOUBT, FAULT, FINE, Finding, Published, Result, span, unit
 from mien.evaluation.published.rearranged import macro_f1_of_means, read
+from mien.evaluation.published.tables import tables
 
 _NEAR = 64  # images by which n may be off: a batch
 _SELDOM = 0.02  # of numbers of images that a share of so many digits fits, for one that fits to say something
@@ -27,9 +28,10 @@ def check(published: Published) -> list[Finding]:
         published: From ``published.load`` or ``published.parse``.
 
     Returns:
-        For each result what is wrong, what is doubtful and what was found to be fine, in its order.
+        For each result what is wrong, what is doubtful and what was found to be fine, in its order; then the same of
+        the lists of layers and classes.
     """
-    return [found for result in published.result for found in _check(result)]
+    return [*(found for result in published.result for found in _check(result)), *tables(published)]
 
 
 def _check(result: Result) -> list[Finding]:

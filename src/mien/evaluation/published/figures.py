@@ -7,19 +7,31 @@ import re
 import tomllib
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mien.errors import DataError
+from mien.evaluation.published.background import History, PublishedLayer, PublishedShares
+from mien.evaluation.published.fields import (
+    MOST,
+    MOST_CLASSES,
+    Cell,
+    Count,
+    Names,
+    Positive,
+    Share,
+    ShareOrNone,
+    Size,
+    Table,
+)
 
 FAULT, DOUBT, FINE = "fault", "doubt", "fine"
 _CELLS = ("TN", "FP", "FN", "TP")
-_MOST_CLASSES = 100
 _SHOWN = 5  # problems of one file
-_MOST = 10**9  # images: more than any test set has, and less than the sampling of tables can count to
 
 
 @dataclass(frozen=True)
@@ -28,8 +40,8 @@ class Finding:
 
     Attributes:
         result: Name of the result that it is about; empty for an evaluation of one's own.
-        check: ``figures``, ``cells``, ``independence``, ``one class``, ``guessing``, ``difference``, ``training`` or
-            ``claims``.
+        check: ``figures``, ``cells``, ``independence``, ``one class``, ``guessing``, ``difference``, ``training``,
+            ``claims`` or ``layers``.
         severity: ``fault``, the figures cannot be right or cannot carry what is claimed; ``doubt``, they may be right
             and show little; ``fine``.
         what: What was found, in a phrase.
@@ -50,69 +62,7 @@ class Finding:
         return f"{self.what}: {self.arithmetic}"
 
 
-def _share(value: object) -> object:
-    """A share as printed; a Decimal keeps the zeros at its end, which say how it was rounded."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError(f"is {value!r}, expected a number such as 0.75")
-    if value in (0, 1) and isinstance(value, int):
-        raise ValueError(f"is {value}, expected the decimals that are printed, such as {value}.00")
-    if not Decimal(value).is_finite():
-        raise ValueError(f"is {value}, expected a number such as 0.75")
-    if 1 < value <= 100:
-        raise ValueError(f"is {value}, expected a share: {Decimal(value) / 100}, not {value}")
-    if not 0 <= value <= 1:
-        raise ValueError(f"is {value}, expected a share from 0 to 1")
-    return value
-
-
-def _share_or_nan(value: object) -> object:
-    return value if isinstance(value, Decimal) and value.is_nan() else _share(value)
-
-
-def _count(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"is {value if isinstance(value, Decimal) else repr(value)}, expected a whole number")
-    if not 0 <= value < _MOST:
-        raise ValueError(f"is {value}, expected a count from 0 to {_MOST - 1}")
-    return value
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, Decimal):
-        raise ValueError(f"is {value}, expected a count; of a matrix of shares give the diagonal as report.recall")
-    return _count(value)
-
-
-def _positive(value: object) -> object:
-    if _count(value) == 0:
-        raise ValueError("is 0, expected at least one image")
-    return value
-
-
-def _names(value: object) -> object:
-    """Class names; a number of classes gives them names."""
-    if isinstance(value, int) and not isinstance(value, bool) and 2 <= value <= _MOST_CLASSES:
-        return [f"class {i + 1}" for i in range(value)]
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise ValueError(f"is {value!r}, expected a list of names, or their number (2 to {_MOST_CLASSES})")
-    if len(value) < 2 or len(set(value)) < len(value):
-        raise ValueError(f"is {value!r}, expected two different names or more")
-    return value
-
-
-Share = Annotated[Decimal, PlainValidator(_share)]
-ShareOrNone = Annotated[Decimal, PlainValidator(_share_or_nan)]
-Count = Annotated[int, PlainValidator(_count)]
-Cell = Annotated[int, PlainValidator(_cell)]
-Positive = Annotated[int, PlainValidator(_positive)]
-Names = Annotated[list[str], PlainValidator(_names)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, strict=True)
-
-
-class Confusion(_Table):
+class Confusion(Table):
     truth: Literal["rows", "columns"] | None = None
     """Where the true classes stand, if the paper says so; taken to be the rows if it does not."""
     cells: list[list[Cell]] | None = None
@@ -135,8 +85,8 @@ class Confusion(_Table):
             raise ValueError(f"has {', '.join(named) or 'no counts'}, expected cells, or TN, FP, FN and TP")
         if self.cells is None and self.truth is not None:
             raise ValueError("has truth beside TN, FP, FN and TP, expected it beside cells: their names say it")
-        if not 0 < self.table().sum() < _MOST or not 2 <= len(self.table()) <= _MOST_CLASSES:
-            raise ValueError(f"is empty or too large, expected 2 to {_MOST_CLASSES} classes and a count above 0")
+        if not 0 < self.table().sum() < MOST or not 2 <= len(self.table()) <= MOST_CLASSES:
+            raise ValueError(f"is empty or too large, expected 2 to {MOST_CLASSES} classes and a count above 0")
         return self
 
     def table(self) -> np.ndarray:
@@ -147,7 +97,7 @@ class Confusion(_Table):
         return cells.T if self.truth == "columns" else cells
 
 
-class Averages(_Table):
+class Averages(Table):
     precision: Share | None = None
     """Mean precision of the classes."""
     recall: Share | None = None
@@ -156,7 +106,7 @@ class Averages(_Table):
     """Mean F1."""
 
 
-class Report(_Table):
+class Report(Table):
     precision: list[ShareOrNone] | None = None
     """Of each class, in their order; nan where none is printed."""
     recall: list[ShareOrNone] | None = None
@@ -171,7 +121,7 @@ class Report(_Table):
     """Means weighted by support."""
 
 
-class Claims(_Table):
+class Claims(Table):
     majority: Share | None = None
     """Share of the commonest class of this set."""
     shares: list[Share] | None = None
@@ -184,7 +134,7 @@ class Claims(_Table):
     """Accuracies on this set, by name, that are said to differ."""
 
 
-class Result(_Table):
+class Result(Table):
     name: str = ""
     """What was measured on what."""
     classes: Names | None = None
@@ -242,20 +192,46 @@ class Result(_Table):
         return None if self.confusion is None else int(self.confusion.table().sum())
 
 
-class Published(_Table):
+class Published(Table):
     title: str = ""
     """Of the paper."""
     result: list[Result] = Field(min_length=1)
     """One for each table or number; a file with one result may leave ``[[result]]`` out."""
+    history: list[History] = Field(default=[])
+    """Rows of the training, epochs ascending."""
+    layer: list[PublishedLayer] = Field(default=[])
+    """Rows of the network's table, in the order of the layers."""
+    parameters: dict[str, Size] = Field(default={})
+    """Of each network, by its name in the paper."""
+    images: dict[str, Positive] = Field(default={})
+    """Of each part of the set."""
+    shares: dict[str, PublishedShares] = Field(default={})
+    """Images of each class, by the name of the list or histogram."""
+
+    @field_validator("history")
+    @classmethod
+    def _ascending(cls, history: list[History]) -> list[History]:
+        for at, (before, row) in enumerate(pairwise(history), 2):
+            if row.epoch <= before.epoch:
+                raise ValueError(f"has epoch {row.epoch} in row {at} after {before.epoch}, expected ascending epochs")
+        return history
 
 
-_TABLES: dict[str, type[_Table]] = {
+_TABLES: dict[str, type[Table]] = {
     "": Result,
     "confusion": Confusion,
     "report": Report,
     "report.macro": Averages,
     "report.weighted": Averages,
     "claims": Claims,
+}
+
+
+_LISTED = ("result", "history", "layer")
+_BESIDE: dict[str, type[Table]] = {"history": History, "layer": PublishedLayer, "shares": PublishedShares}
+_EXPECTED = {  # by pydantic's kind of error
+    **dict.fromkeys(("dict_type", "model_type"), "a table"),
+    **{"list_type": "a list", "string_type": "text", "bool_type": "true or false", "too_short": "one value or more"},
 }
 
 
@@ -295,7 +271,8 @@ def parse(text: str, where: str) -> Published:
         raise DataError(f"{where} is not TOML ({error})", "published figures in TOML") from error
     several = "result" in values
     if not several:
-        values = {**{k: v for k, v in values.items() if k == "title"}, "result": [_without_title(values)]}
+        outside = {k: v for k, v in values.items() if k in Published.model_fields}
+        values = {**outside, "result": [{k: v for k, v in values.items() if k not in outside}]}
     remedy = "The fields and their meaning: docs/audit-report.md"
     try:
         published, problems = _validated(values, several)
@@ -304,7 +281,7 @@ def parse(text: str, where: str) -> Published:
     if published is None:
         raise DataError(f"{where}: {problems}", remedy=remedy)
     named = [r if r.name else r.model_copy(update={"name": f"result {i + 1}"}) for i, r in enumerate(published.result)]
-    return Published(title=published.title or Path(where).stem, result=named)
+    return published.model_copy(update={"title": published.title or Path(where).stem, "result": named})
 
 
 def _validated(values: dict[str, Any], several: bool) -> tuple[Published | None, str]:
@@ -318,19 +295,15 @@ def _validated(values: dict[str, Any], several: bool) -> tuple[Published | None,
     return None, "; ".join(problems)
 
 
-def _without_title(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in values.items() if k != "title"}
-
-
 def _problem(path: list[str | int], error: Any, several: bool) -> str:
     """One of pydantic's errors in a phrase; a value's own message begins with "is" or "has"."""
-    inside = path[2:] if path[0] == "result" else path
-    where = _place(inside)
-    if several and len(path) > 1:
-        where = f"result {int(path[1]) + 1}" + (f", {where}" if where else "")
+    table, where = str(path[0]), _where(path, several)
     kind, came = error["type"], re.sub(r"Decimal\('(.*?)'\)", r"\1", repr(error["input"]))[:60]
     if kind == "extra_forbidden":
-        return f"{where}: no such field{_instead([str(p) for p in inside], path[0] == 'result', several)}"
+        inside = path[2:] if table in _LISTED else path
+        return f"{where}: no such field{_instead([str(p) for p in inside], table, several)}"
+    if kind == "missing":
+        return f"{where} is missing"
     if kind == "value_error":
         message = str(error["ctx"]["error"])
         return (
@@ -338,11 +311,18 @@ def _problem(path: list[str | int], error: Any, several: bool) -> str:
             if where and message.startswith(("is ", "has "))
             else f"{where}: {message}".lstrip(": ")
         )
-    if path == ["result"]:
-        return f"result is {came}, expected one table or more, each headed [[result]]"
-    expected = {"list_type": "a list", "dict_type": "a table", "model_type": "a table", "string_type": "text"}
+    if table in _LISTED and len(path) == 1:
+        return f"{table} is {came}, expected one table or more, each headed [[{table}]]"
     message = error["msg"].lower().removeprefix("input should be ")
-    return f"{where} is {came}, expected {expected.get(kind, message)}"
+    return f"{where} is {came}, expected {_EXPECTED.get(kind, message)}"
+
+
+def _where(path: list[str | int], several: bool) -> str:
+    """The row that a field is in, counted from 1, and its place in it; a single result is no row."""
+    if path[0] not in _LISTED or len(path) == 1:
+        return _place(path)
+    row = f"{path[0]} {int(path[1]) + 1}" if several or path[0] != "result" else ""
+    return ", ".join(filter(None, (row, _place(path[2:]))))
 
 
 def _place(path: list[str | int]) -> str:
@@ -352,13 +332,23 @@ def _place(path: list[str | int]) -> str:
     return ".".join(names) + (f" ({position})" if position else "")
 
 
-def _instead(path: list[str], in_result: bool, several: bool) -> str:
-    """What an unknown field may have been meant to be."""
-    if not in_result:
-        if path[0] in Result.model_fields:
-            return f", {path[0]} belongs below [[result]]"
-        near = difflib.get_close_matches(path[0], Published.model_fields, 1)
-        return f", did you mean {near[0]}?" if near else ""
+def _instead(path: list[str], table: str, several: bool) -> str:
+    """What an unknown field may have been meant to be; ``table`` is the one at the top of the file that it is in."""
+    if table == "result":
+        return _instead_in_result(path, several)
+    if table in _BESIDE:
+        names = list(_BESIDE[table].model_fields)
+        near = difflib.get_close_matches(path[-1].lower(), names, 1)
+        return f", did you mean {near[0]}?" if near else f"; there are {', '.join(names)}"
+    if path[0] in Result.model_fields:
+        return f", {path[0]} belongs below [[result]]"
+    near = difflib.get_close_matches(path[0], Published.model_fields, 1)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def _instead_in_result(path: list[str], several: bool) -> str:
+    if several and path[0] in Published.model_fields:
+        return f", {path[0]} belongs above the first [[result]]"
     table = ".".join(path[:-1])
     known = {f"{t}.{name}".lstrip("."): name for t, kind in _TABLES.items() for name in kind.model_fields}
     if not several:
