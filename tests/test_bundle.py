@@ -534,3 +534,7 @@ def test_what_is_wrong_with_a_training_is_said_in_sentences(tmp_path: Path) -> N
     leaked, shortened = training.caveats()
     assert leaked == "this model was trained on a leaked split (copies on both sides): its scores are worth nothing"
     assert shortened.startswith("this model was trained in a shortened run (2 of 100 epochs)")
+    body["training"] = {**body["training"], "leaked": "", "shortened": "", "misscaled": "byte pixels"}
+    training = save(tmp_path / "other", network({"moods": MOODS}), body).training
+    assert training.misscaled == "byte pixels"
+    assert training.caveats() == ["this model's input is misscaled on purpose (byte pixels): do not use it"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from mien.errors import RecipeError
-from mien.recipe import changed, field_names, load, parse, to_toml
+from mien.recipe import changed, extends, field_names, load, parse, to_toml
 from mien.recipe.fields import fields
 
 SHIPPED = sorted(Path(str(files("mien"))).glob("recipes/*.toml"))
@@ -83,6 +84,20 @@ def test_a_whole_number_will_do_for_an_amount() -> None:
         ("[training]", "[augment]\nflip = 1.1\n[training]", "augment.flip"),
         ("[training]", "[augment]\nrotation = -1\n[training]", "augment.rotation"),
         ("[training]", '[augment]\nerasing = "0.4"\n[training]', "augment.erasing"),
+        ("blocks = [1, 1]", 'blocks = [1, 1]\nscaling = "unsigned"', "network.scaling"),
+        ("blocks = [1, 1]", 'blocks = [1, 1]\nmisscaled = "byte"', "network.misscaled: only weights that were trained"),
+        ("validation = 0.1", "validation = 0.1\ntest = 0.95", "data.test"),
+        ("validation = 0.1", "validation = 0.1\nreproduce_leak = true", "data.reproduce_leak: a leak needs a test"),
+        (
+            "validation = 0.1",
+            'validation = 0.1\ntest = 0.2\nbalance = "weights"\nreproduce_leak = true',
+            "data.reproduce_leak: a leak needs a test share of more than 0, and balance over or under",
+        ),
+        (
+            "validation = 0.1",
+            'validation = 0.1\ntest = 0.2\nbalance = "over"\nsplit = "s.json"\nreproduce_leak = true',
+            "data.reproduce_leak: a split that is given is taken as it is",
+        ),
         ("[training]", "[loss]\nlabels = -1\n[training]", "loss.labels"),
         ("[training]", "[loss]\nlabel_smoothing = 2\n[training]", "loss.label_smoothing"),
     ],
@@ -153,6 +168,7 @@ def test_every_field_says_what_it_means() -> None:
         ("widths = [8, 16]", "width = [8, 16]", "network.width: no such field, did you mean network.widths?"),
         ("widths = [8, 16]", "kernel = 3", "network.kernel: no such field; the network residual has network.side"),
         ("[training]", "[trainig]", "trainig: no such field, did you mean training?"),
+        ('name = "least"', 'name = "least"\nextend = "model-1"', "extend: no such field, did you mean extends?"),
         ('"residual"', '"convrelu"', "there is no network 'convrelu', did you mean convrelu-ann?"),
         ('"residual"', '"residul"', "there is no network 'residul', did you mean residual?"),
         ('"residual"', '"zzz"', "there is no network 'zzz'; there are residual, hybrid-1"),
@@ -180,3 +196,135 @@ def test_changes_are_checked_as_a_file_is() -> None:
     for wrong in ({"training.rate": 1}, {"training.epochs": 0}, {"nothing.at.all": 1}, {"seed.x": 1}):
         with pytest.raises(RecipeError):
             changed(recipe, wrong)
+
+
+def test_a_leak_and_a_wrong_scaling_can_be_asked_for() -> None:
+    text = SMALLEST.replace("validation = 0.1", 'validation = 0.1\ntest = 0.2\nbalance = "over"\nreproduce_leak = true')
+    text = text.replace("blocks = [1, 1]", 'blocks = [1, 1]\nweights = "w.safetensors"\nmisscaled = "byte"')
+    recipe = parse(text, "x.toml")
+    assert (recipe.data.test, recipe.data.reproduce_leak, recipe.network.misscaled) == (0.2, True, "byte")
+    with pytest.raises(RecipeError, match="reproduce_leak"):
+        changed(recipe, {"data.test": 0.0})
+
+
+# ---- recipes that begin with another
+
+
+def write(folder: Path, **texts: str) -> Path:
+    """Recipes by name, the last one's file."""
+    folder.mkdir(exist_ok=True)
+    for name, text in texts.items():
+        file = folder / f"{name}.toml"
+        file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_only_what_differs_is_said(tmp_path: Path) -> None:
+    mine = 'extends = "least.toml"\nseed = 3\n[training]\nepochs = 9\noptimizer = "rmsprop"\n[loss]\nvotes = 1.0\n'
+    recipe = load(write(tmp_path, least=SMALLEST, mine=mine))
+    told = {"seed": 3, "training.epochs": 9, "training.optimizer": "rmsprop", "loss.votes": 1.0}
+    assert recipe == changed(parse(SMALLEST, "x"), told)
+    assert recipe.training.learning_rate == 0.01 and recipe.name == "least"
+    assert extends(mine) and not extends(to_toml(recipe)) and parse(to_toml(recipe), "again") == recipe
+
+
+def test_a_shipped_recipe_is_extended_by_its_name_and_from_any_folder(tmp_path: Path) -> None:
+    file = write(tmp_path, mine='extends = "convrelu-ann"\nname = "mine"\n[augment]\nflip = 0.25\n')
+    shipped = next(load(p) for p in SHIPPED if p.stem == "convrelu-ann")
+    assert load(file) == changed(shipped, {"name": "mine", "augment.flip": 0.25})
+    assert load(file).data.source == "fer2013.parquet"  # not one in the package
+
+
+def test_the_nearest_recipe_of_a_chain_counts(tmp_path: Path) -> None:
+    second = 'extends = "least.toml"\n[training]\nepochs = 2\nbatch_size = 2\n'
+    third = 'extends = "second.toml"\n[training]\nepochs = 3\n'
+    found = load(write(tmp_path, least=SMALLEST, second=second, third=third)).training
+    assert (found.epochs, found.batch_size, found.learning_rate) == (3, 2, 0.01)
+
+
+def test_a_table_without_a_field_goes_back_to_the_defaults(tmp_path: Path) -> None:
+    below = SMALLEST + "[augment]\nflip = 0.5\n[loss]\nvotes = 1.0\n"
+    found = load(write(tmp_path, below=below, mine='extends = "below.toml"\naugment = {}\n'))
+    assert found.augment == parse(SMALLEST, "x").augment and found.loss.votes == 1.0
+
+
+def test_another_network_brings_none_of_the_fields_of_the_first(tmp_path: Path) -> None:
+    below = SMALLEST.replace("blocks = [1, 1]", "blocks = [1, 1]\nside = 32")
+    same = load(write(tmp_path, below=below, same='extends = "below.toml"\n[network]\ndropout = 0.5\n')).network
+    assert (same.name, same.side, same.dropout) == ("residual", 32, 0.5)
+    again = 'extends = "below.toml"\n[network]\nname = "residual"\ndropout = 0.5\n'
+    assert load(write(tmp_path, again=again)).network == same
+    other = load(write(tmp_path, other='extends = "below.toml"\n[network]\nname = "model-1"\ndropout = 0.5\n')).network
+    assert (other.name, other.side, other.dropout) == ("model-1", None, 0.5)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"mine": 'extends = "mine.toml"'},
+        {"a": 'extends = "b.toml"', "b": 'extends = "a.toml"'},
+        {"a": 'extends = "b.toml"', "b": 'extends = "./b.toml"', "c": 'extends = "a.toml"'},
+    ],
+    ids=["itself", "each other", "further down"],
+)
+def test_a_circle_is_told(tmp_path: Path, texts: dict[str, str]) -> None:
+    with pytest.raises(
+        RecipeError, match=r"extend each other in a circle, through .*\.toml; expected a chain with an end"
+    ):
+        load(write(tmp_path, **texts))
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (
+            'extends = "convrelu"',
+            r"mine.toml extends 'convrelu'.*no such recipe ships with mien, did you mean convrelu-ann",
+        ),
+        (
+            'extends = "zzz"',
+            r"no such recipe ships with mien; expected one of .*, zoo-vgg16, or a file ending in \.toml",
+        ),
+        ('extends = "gone.toml"', r"mine.toml extends .*gone.toml, and there is no such file"),
+        ('extends = "broken.toml"', r"mine.toml extends .*broken.toml, which cannot be read \(.*a recipe in TOML"),
+        ("extends = 3", r"mine.toml: extends is 3; expected the name of a recipe"),
+        ('extends = ["model-1"]', r"mine.toml: extends is \['model-1'\]"),
+    ],
+)
+def test_what_cannot_be_extended_is_told(tmp_path: Path, line: str, complaint: str) -> None:
+    with pytest.raises(RecipeError, match=complaint):
+        load(write(tmp_path, broken="name = ", mine=line))
+
+
+def test_what_is_wrong_in_either_recipe_is_told_with_both(tmp_path: Path) -> None:
+    file = write(tmp_path, below=SMALLEST.replace("epochs = 1", "epochs = 0"), mine='extends = "below.toml"')
+    with pytest.raises(RecipeError, match=r"mine\.toml \(extends below\.toml\): training\.epochs"):
+        load(file)
+
+
+def test_files_of_the_other_recipe_are_looked_for_beside_this_one_first(tmp_path: Path) -> None:
+    below = SMALLEST.replace("validation = 0.1", 'validation = 0.1\nmap = "m.toml"\nsplit = "s.json"')
+    below = below.replace("blocks = [1, 1]", 'blocks = [1, 1]\nweights = "w.safetensors"')
+    write(tmp_path / "a", below=below)
+    for name in ("fer2013.csv", "m.toml", "w.safetensors"):
+        (tmp_path / "a" / name).touch()
+    middle = write(tmp_path / "b", middle='extends = "../a/below.toml"')
+    (tmp_path / "b" / "w.safetensors").touch()
+    mine = write(tmp_path / "c", mine='extends = "../b/middle.toml"\n[training]\nepochs = 2\n')
+
+    found = load(middle)
+    assert (found.data.source, found.data.map) == ("../a/fer2013.csv", "../a/m.toml")
+    assert (found.network.weights, found.data.split) == ("w.safetensors", "s.json")  # here; nowhere
+    found = load(mine)
+    assert (found.data.source, found.network.weights) == ("../a/fer2013.csv", "../a/w.safetensors")
+    absolute = tmp_path / "a" / "fer2013.csv"
+    write(tmp_path / "a", below=below.replace('"fer2013.csv"', json.dumps(str(absolute))))
+    assert load(mine).data.source == str(absolute)
+
+
+def test_a_text_without_a_folder_extends_what_is_in_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, least=SMALLEST)
+    monkeypatch.chdir(tmp_path)
+    assert parse('extends = "least.toml"', "text").name == "least"

@@ -14,7 +14,7 @@ import cv2
 
 from mien.bundle import read_card
 from mien.data import FaceSet
-from mien.recipe import parse
+from mien.recipe import load, parse
 from tests_support import mien
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "train.md").read_text(encoding="utf-8")
@@ -39,7 +39,9 @@ def test_the_page_leads_from_a_download_to_a_model_and_beyond(tmp_path: Path, ti
                 ),
             ]
         )
-    (tmp_path / "mine.toml").write_text(block("toml"))
+    recipes = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    for name, text in zip(re.findall(r"[Ss]aved? (?:it )?as `(\w+\.toml)`", PAGE), recipes, strict=True):
+        (tmp_path / name).write_text(text)
     for command in TYPED:
         quick = ("--seconds", "0.05", "--faces", "256") if command.startswith("mien cost") else ()
         done = mien(*_words(command), *quick, cwd=tmp_path)
@@ -50,6 +52,11 @@ def test_the_page_leads_from_a_download_to_a_model_and_beyond(tmp_path: Path, ti
     assert all((run / name).is_file() for name in (*said, "checkpoints/last.ckpt")) and all(n in PAGE for n in said)
     assert read_card(run / "bundle").training.shortened.startswith("1 of 100 epochs")
     assert read_card(run / "head" / "bundle").outputs == ["fer2013_probabilities", "features"]
+    mine, gentle = load(tmp_path / "mine.toml"), load(tmp_path / "gentle.toml")
+    assert gentle.training.learning_rate == 1e-3 and gentle.training.epochs == mine.training.epochs
+    assert mine.augment.flip and not gentle.augment.flip
+    leak = read_card(tmp_path / "runs" / "leak" / "bundle").training
+    assert leak.leaked.startswith("over-sampled before the split") and "extends" not in leak.recipe
     assert {p.name for p in (tmp_path / "tunes").iterdir()} == {"rates", "dropout"}
     for picture in ("augmented.png", "cost.png"):
         assert cv2.imread(str(tmp_path / picture)) is not None

@@ -77,6 +77,7 @@ def test_a_model_of_other_labels_is_listed_with_the_score_and_the_name_of_its_ow
         body["scores"] += [votes] if "ferplus" in vocabularies else []
         body["scores"].sort(key=lambda s: s["part"] == "train")
         body["training"]["shortened"] = "2 of 100 epochs" if name == "toy-moods" else ""
+        body["training"]["misscaled"] = "byte pixels" if name == "toy-unscored" else ""
         save(cache_folder() / "models" / name, network(vocabularies), body)
     rows = {str(r["model"]): r for r in listed()}
     assert [rows[n]["vocabulary"] for n in ("toy-valence", "toy-moods", DEFAULT)] == ["valence", "moods", "fer2013"]
@@ -91,6 +92,8 @@ def test_a_model_of_other_labels_is_listed_with_the_score_and_the_name_of_its_ow
     assert "[red]: –" in shown["toy-unscored"]
     assert "fer2013" not in shown[DEFAULT] and "n = 3,584)" in shown[DEFAULT]
     assert [name for name, line in shown.items() if "SHORTENED" in line] == ["toy-moods"]
+    assert rows["toy-unscored"]["misscaled"] == "byte pixels"
+    assert [name for name, line in shown.items() if "MISSCALED" in line] == ["toy-unscored"]
     assert "toy-moods: the run was shortened (2 of 100 epochs)" in lines
 
 
@@ -100,4 +103,7 @@ def test_a_leaked_card_is_told_before_its_scores(toy_bundle: Path, capsys: pytes
     train._told(leaked, toy_bundle)
     assert capsys.readouterr().out.startswith("LEAKED, the scores below are worth nothing: copies on both sides\n")
     train._told(card, toy_bundle)
-    assert "LEAKED" not in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "LEAKED" not in out and "MISSCALED" not in out
+    train._told(dataclasses.replace(card, training=dataclasses.replace(card.training, misscaled="byte")), toy_bundle)
+    assert capsys.readouterr().out.startswith("MISSCALED on purpose, not to be used: byte\n")

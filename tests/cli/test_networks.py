@@ -121,7 +121,7 @@ def test_every_field_has_its_type_default_and_meaning() -> None:
         "help": "",
     }
     assert by_name["network.side"]["networks"] == [] and by_name["network.hidden"]["default"] == []
-    assert by_name["network.scaling"]["kind"] == '"unit" or "standard"'
+    assert by_name["network.scaling"]["kind"] == '"unit" or "signed" or "byte" or "standard"'
     assert by_name["network.widths"]["kind"] == "list, each whole number, at least 1; not empty"
     assert by_name["training.deterministic"]["kind"] == "true or false"
 

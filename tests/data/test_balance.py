@@ -255,6 +255,55 @@ def test_a_leak_that_cannot_be_made_is_refused(
         reproduce_leak(uneven, how, test, validation)
 
 
+@pytest.mark.parametrize("how", ["over", "under"])
+def test_a_leak_within_a_split_stays_among_its_training_rows(uneven: FaceSet, tmp_path: Path, how: str) -> None:
+    whole = official(uneven, 0, 0)
+    split = reproduce_leak(uneven, how, 0.25, 0.2, 1, whole)
+    assert list(split.parts) == ["train", "validation", "test", "public_test"]
+    assert split.parts["public_test"].tolist() == whole.parts["public_test"].tolist()
+    drawn = np.concatenate([split.parts[part] for part in ("train", "validation", "test")])
+    dropped = split.excluded.get(DROPPED, drawn[:0])
+    assert {*drawn.tolist(), *dropped.tolist()} == set(whole.parts["train"].tolist())
+    assert len(np.unique(np.bincount(uneven.labels[uneven.positions(drawn)]))) == 1  # all of them are balanced
+    assert len(split.parts["test"]) == round(0.25 * len(drawn))
+    for reason, rows in whole.excluded.items():
+        assert split.excluded[reason].tolist() == rows.tolist() and len(rows)
+    assert split.name.endswith(", test 0.25, validation 0.2, within 'official'")
+    assert split.balance == how and split.leaked.startswith(f"{how}-sampled before the split")
+    assert all(rows.dtype == np.int32 for rows in [*split.parts.values(), *split.excluded.values()])
+    split.save(tmp_path / "s.json")
+    assert Split.load(tmp_path / "s.json").leaked == split.leaked
+
+
+def test_a_leak_within_keeps_what_was_wrong_and_left_out_before(uneven: FaceSet) -> None:
+    under = dataclasses.replace(balance(uneven, official(uneven, 0, 0), "under"), leaked="by hand")
+    again = reproduce_leak(uneven, "under", 0.25, 0, 1, under)
+    assert again.excluded[DROPPED].tolist() == under.excluded[DROPPED].tolist()  # nothing more to leave out
+    assert again.leaked.startswith("by hand; under-sampled before the split")
+    over = balance(uneven, official(uneven, 0, 0), "over")  # repeats rows, which are taken once
+    once, twice = (reproduce_leak(uneven, "over", 0.25, 0, 1, w) for w in (official(uneven, 0, 0), over))
+    assert once.parts["test"].tolist() == twice.parts["test"].tolist()
+
+
+def test_a_leak_within_needs_a_training_part_and_room(uneven: FaceSet) -> None:
+    taken = "has the parts train, validation, public_test; expected a part train, and no part validation or test"
+    with pytest.raises(DataError, match=taken):
+        reproduce_leak(uneven, "over", 0.2, 0.2, 0, official(uneven, 0.2, 0))
+    kept = reproduce_leak(uneven, "over", 0.2, 0, 0, official(uneven, 0.2, 0))
+    assert kept.parts["validation"].tolist() == official(uneven, 0.2, 0).parts["validation"].tolist()
+    split = official(uneven, 0, 0)
+    headless = dataclasses.replace(split, parts={"public_test": split.parts["public_test"]})
+    with pytest.raises(DataError, match="has the parts public_test; expected a part train"):
+        reproduce_leak(uneven, "over", within=headless)
+    with pytest.raises(DataError, match="sha256 9999"):
+        reproduce_leak(uneven, "over", within=dataclasses.replace(split, source_sha256="9" * 64))
+    rows = split.parts["train"]
+    happy = uneven.labels[uneven.positions(rows)] == 3
+    unhappy = dataclasses.replace(split, parts={**split.parts, "train": rows[~happy]})
+    with pytest.raises(DataError, match="the training part of 'official' has no face of happy"):
+        reproduce_leak(uneven, "over", within=unhappy)
+
+
 def test_a_set_without_a_face_of_a_class_cannot_be_balanced_first(uneven: FaceSet) -> None:
     labels = np.where(uneven.labels == 6, 0, uneven.labels).astype(np.int8)
     with pytest.raises(DataError, match=r"tiny\.csv has no face of neutral"):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mien import bundle, data
-from mien.data import FaceSet, Split, official, stratified
+from mien.data import FaceSet, Split, official, own_split, stratified
 from mien.errors import BundleError, DataError
 from mien.evaluation.plan import plan
 from mien.expressions import FER2013, FERPLUS
@@ -79,6 +79,69 @@ def test_a_bundle_is_not_evaluated_on_what_it_was_trained_on(tmp_path: Path, tin
     assert found.trained_on == f"the {len(found.trained)} faces of its training part"
     silent = plan(str(a_bundle(tmp_path / "silent", sha256="0" * 64, n=5)), store)
     assert "by a split that its card does not tell" in silent.warnings[0]
+
+
+HELD = "validation = 0.2\ntest = 0.25\nsplit_seed = 7"
+
+
+@pytest.mark.parametrize("how", ["", "over", "under", "weights"])
+def test_a_bundle_tells_of_the_test_part_that_its_recipe_held_out(
+    tmp_path: Path, tiny_faces: FaceSet, store: Path, how: str
+) -> None:
+    split = own_split(tiny_faces, 0.2, 7, test=0.25, how=how)
+    recipe = QUICK.replace("validation = 0.2", f'{HELD}\nbalance = "{how}"')
+    own = str(a_bundle(tmp_path / "told", sha256="0" * 64, n=len(split.parts["train"]), recipe=recipe))
+    found = plan(own, store)
+    assert (found.part, found.split, found.warnings) == ("test", split.name, ())
+    assert found.faces.rows[found.at].tolist() == split.parts["test"].tolist()
+    assert found.trained.tolist() == np.unique(split.parts["train"]).tolist()
+    assert found.faces.rows[found.held].tolist() == split.parts["validation"].tolist()
+    assert plan(own, store, part="public_test").warnings == ()
+
+
+def test_a_bundle_of_a_reproduced_leak_says_so_on_its_own_test_part(tmp_path: Path, tiny_faces: FaceSet) -> None:
+    labels = np.where(np.arange(120) % 2, 0, tiny_faces.labels).astype(np.int8)  # one that is frequent
+    tiny_faces = dataclasses.replace(tiny_faces, labels=labels)
+    data.save(tiny_faces, store := tmp_path / "uneven.store")
+    split = own_split(tiny_faces, 0.2, 7, test=0.25, how="over", leak=True)
+    recipe = QUICK.replace("validation = 0.2", HELD + '\nbalance = "over"\nreproduce_leak = true')
+    n = len(split.parts["train"])
+    own = str(a_bundle(tmp_path / "told", sha256="0" * 64, n=n, recipe=recipe, leaked=split.leaked))
+    found = plan(own, store)
+    rows = np.unique(split.parts["test"])
+    known = np.isin(rows, split.parts["train"]).sum()
+    assert known and found.part == "test" and found.faces.rows[found.at].tolist() == rows.tolist()
+    assert found.warnings[0].startswith(f"{known} of the {len(rows)} faces of test are among those it was trained on")
+    assert found.warnings[-1].startswith("the split is leaked (over-sampled before the split")
+    assert not np.isin(found.faces.rows[found.held], split.parts["train"]).any()
+    sound = plan(own, store, part="public_test")
+    assert len(sound.at) == 30 and [w for w in sound.warnings if "trained on" in w] == []
+
+
+@pytest.mark.parametrize(
+    "line", ['split = "mine.json"', "reproduce_leak = true", "fraction = 0.5", "test = 0", 'labels = "ferplus"']
+)
+def test_a_split_that_a_card_does_not_tell_is_not_made_up(
+    tmp_path: Path, tiny_faces: FaceSet, store: Path, line: str
+) -> None:
+    """A file, what cannot be, a field of another version, a field twice, labels that are not these."""
+    n = len(own_split(tiny_faces, 0.2, 7, test=0.25).parts["train"])
+    recipe = QUICK.replace("validation = 0.2", f"{HELD}\n{line}")
+    found = plan(str(a_bundle(tmp_path / "toy", sha256="0" * 64, n=n, recipe=recipe)), store)
+    assert "by a split that its card does not tell" in found.warnings[0]
+
+
+def test_what_a_bundle_was_trained_on_does_not_depend_on_the_map(
+    tmp_path: Path, tiny_faces: FaceSet, store: Path
+) -> None:
+    """Its split was drawn by the labels of the training."""
+    split = own_split(tiny_faces, 0.2, 7, test=0.25)
+    recipe = QUICK.replace("validation = 0.2", HELD)
+    own = str(a_bundle(tmp_path / "toy", sha256="0" * 64, n=len(split.parts["train"]), recipe=recipe))
+    found = plan(own, store, labels_map="fer2013-to-three")
+    assert len(found.faces.vocabulary) == 3 and found.trained.tolist() == split.parts["train"].tolist()
+    assert set(found.faces.rows[found.at].tolist()) <= set(split.parts["test"].tolist()) and len(found.at) > 5
+    assert found.warnings == ()
 
 
 def test_training_faces_are_never_evaluated_silently(tmp_path: Path, tiny_faces: FaceSet, store: Path) -> None:

@@ -260,6 +260,113 @@ def test_a_fine_tuned_backbone_can_be_tuned_again(tmp_path: Path) -> None:
         build(section("shufflenetv2", weights=str(path)), 64, [FER2013])
 
 
+@pytest.mark.parametrize(("theirs", "ours"), [([], [6]), ([6], []), ([6], [5, 4])], ids=str)
+def test_a_backbone_is_taken_without_the_dense_layers_behind_it(
+    tmp_path: Path, theirs: list[int], ours: list[int]
+) -> None:
+    first = section("shufflenetv2", hidden=theirs, scaling="byte")
+    before = build(first, 64, [FERPLUS])
+    for buffer in parameters_of(before).values():
+        if buffer.is_floating_point():
+            buffer.uniform_(0.5, 1.5)
+    written(before, first, tmp_path / "w.safetensors")
+    torch.manual_seed(0)
+    fresh = build(section("shufflenetv2", hidden=ours), 64, [FER2013])
+    torch.manual_seed(0)
+    after = build(section("shufflenetv2", hidden=ours, weights="w.safetensors"), 64, [FER2013], base=tmp_path)
+    trunk = parameters_of(before)
+    assert all(torch.equal(value, trunk[name]) for name, value in parameters_of(after).items())
+    assert (float(after.mean), float(after.std)) == (0, pytest.approx(1 / 255))
+    backbone = {id(p) for p in after.backbone.parameters()}  # type: ignore[union-attr]
+    new = [(a, b) for a, b in zip(after.parameters(), fresh.parameters(), strict=True) if id(a) not in backbone]
+    assert len(new) == 2 * len(ours) + 2 and all(torch.equal(a, b) for a, b in new)  # as from scratch
+
+
+def test_dense_layers_of_the_same_widths_come_along(tmp_path: Path) -> None:
+    first = section("shufflenetv2", hidden=[6])
+    before = build(first, 64, [FER2013])
+    written(before, first, tmp_path / "w.safetensors")
+    after = build(section("shufflenetv2", hidden=[6], weights="w.safetensors"), 64, [FER2013], base=tmp_path)
+    assert all(torch.equal(v, after.layers.state_dict()[n]) for n, v in before.layers.state_dict().items())
+
+
+# ---- input scalings, right and wrong
+
+
+@pytest.mark.parametrize(("name", "ends"), [("unit", (0, 1)), ("signed", (-1, 1)), ("byte", (0, 255))])
+def test_a_fixed_scaling_has_the_ends_it_says(name: str, ends: tuple[float, float]) -> None:
+    pixels = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 1, 48, 48)
+    for chosen in (
+        ResidualSection(name="residual", widths=[4], blocks=[1], scaling=name),
+        section("shufflenetv2", channels=3, scaling=name),
+    ):
+        prepared = build(chosen, 48, [FER2013], (0.3, 0.7)).prepare(pixels)
+        assert float(prepared[0].min()) == float(prepared[0].max()) == pytest.approx(ends[0])
+        assert float(prepared[1].min()) == float(prepared[1].max()) == pytest.approx(ends[1])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_librarys_weights_are_given_other_input_only_where_asked(channels: int, tmp_path: Path) -> None:
+    state = cached("shufflenetv2", tmp_path / "torch")
+    network = build(section("shufflenetv2", weights="imagenet", channels=channels, misscaled="byte"), 64, [FER2013])
+    assert network.mean.flatten().tolist() == [0] * channels
+    assert network.std.flatten().tolist() == pytest.approx([1 / 255] * channels)
+    loaded = parameters_of(network)
+    assert all(torch.equal(loaded[n], state[n]) for n in state if n != "conv1.0.weight")
+    kernel = state["conv1.0.weight"]
+    wanted = kernel if channels == 3 else kernel.sum(1, keepdim=True)
+    torch.testing.assert_close(loaded["conv1.0.weight"], wanted)
+
+
+@pytest.mark.parametrize("wrong", ["unit", "byte"])
+def test_misscaled_gray_filters_answer_as_misscaled_colour_filters_do(wrong: str, tmp_path: Path) -> None:
+    cached("shufflenetv2", tmp_path / "torch")
+    gray, colour = (
+        build(section("shufflenetv2", weights="imagenet", channels=n, misscaled=wrong), 64, [FER2013]).eval()
+        for n in (1, 3)
+    )
+    faces = torch.rand(2, 1, 64, 64)
+    a, b = gray.features(faces).detach(), colour.features(faces).detach()
+    torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3 * float(b.abs().max()))  # to the border: padding is one gray
+    right = build(section("shufflenetv2", weights="imagenet"), 64, [FER2013]).eval()
+    assert not torch.allclose(right.features(faces), b, rtol=0.05)
+
+
+def test_a_copy_of_a_librarys_file_can_be_misscaled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = local(tmp_path, random_weights("shufflenetv2")).model_copy(update={"misscaled": "unit"})
+    monkeypatch.setattr(pretrained, "sha256", lambda path: "5666bf0f80" + "0" * 54)
+    network = build(chosen, 64, [FER2013], base=tmp_path)
+    assert network.mean.flatten().tolist() == [0] * 3 and network.std.flatten().tolist() == [1] * 3
+
+
+def test_a_runs_weights_can_be_misscaled_but_not_those_of_such_a_run(tmp_path: Path) -> None:
+    first = ResidualSection(name="residual", widths=[4], blocks=[1], scaling="signed")
+    before = build(first, 48, [FER2013])
+    written(before, first, tmp_path / "w.safetensors")
+    wrong = first.model_copy(update={"scaling": None, "weights": "w.safetensors", "misscaled": "byte"})
+    after = build(wrong, 48, [FER2013], base=tmp_path)
+    assert (float(after.mean), float(after.std)) == (0, pytest.approx(1 / 255))
+    assert all(torch.equal(v, before.layers.state_dict()[n]) for n, v in after.layers.state_dict().items())
+    # What the network begins with is no reason to refuse: a state follows, or it is asked what it would cost.
+    unit = wrong.model_copy(update={"misscaled": "unit"})
+    assert float(build(unit, 48, [FER2013], base=tmp_path / "gone", load=False).std) == 1
+    assert float(build(unit.model_copy(update={"weights": None}), 48, [FER2013]).std) == 1
+    written(after, wrong, tmp_path / "wrong.safetensors")
+    again = wrong.model_copy(update={"weights": "wrong.safetensors", "misscaled": None})
+    with pytest.raises(
+        RecipeError, match=r"wrong.safetensors holds weights of a run that was misscaled on purpose \(byte"
+    ):
+        build(again, 48, [FER2013], base=tmp_path)
+
+
+def test_the_right_scaling_is_not_called_wrong(tmp_path: Path) -> None:
+    first = ResidualSection(name="residual", widths=[4], blocks=[1], scaling="byte")
+    written(build(first, 48, [FER2013]), first, tmp_path / "w.safetensors")
+    wrong = first.model_copy(update={"scaling": None, "weights": "w.safetensors", "misscaled": "byte"})
+    with pytest.raises(RecipeError, match="misscaled is byte, and with that the weights w.safetensors were trained"):
+        build(wrong, 48, [FER2013], base=tmp_path)
+
+
 def test_weights_of_a_run_that_do_not_fit_are_told(tmp_path: Path) -> None:
     first = PaperSection(name="model-1")
     path = written(build(first, 48, [FER2013]), first, tmp_path / "w.safetensors")

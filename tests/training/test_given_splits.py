@@ -1,20 +1,25 @@
-"""Training on a split that the user made: its parts, its balance, its leak."""
+"""Training on a split that the user made, or that the recipe asks for: its parts, its balance, its leak."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from mien import data
 from mien.data import FaceSet, Split
 from mien.errors import DataError, RecipeError
+from mien.evaluation.plan import trained_split
 from mien.expressions import FER2013
+from mien.recipe import load, parse
 from mien.training import export, run
 from mien.training.batches import EpochOrder
 from mien.training.learner import Learner
+from mien.training.progress import Reporter
 
 
 def a_split(faces: FaceSet, **changed: object) -> Split:
@@ -66,6 +71,92 @@ def test_a_leaked_split_marks_the_card_for_good(quick_recipe: Path, tmp_path: Pa
     assert card["training"]["leaked"] == "10 rows on both sides" and card["calibration"]["n"] == 25
     assert {s["n"] for s in card["scores"] if s["protocol"].startswith("fer2013")} == {25, 60}
     assert run.finished(tmp_path / "run").split.leaked == "10 rows on both sides"
+
+
+@pytest.fixture
+def pretrained(quick_recipe: Path, tmp_path: Path) -> Path:
+    """The quick recipe, beside it ``first``, a run of an epoch by it, and ``uneven.store``, of which half is angry."""
+    faces = data.load(tmp_path / "tiny.store")
+    labels = np.where(np.arange(120) % 2, 0, faces.labels).astype(np.int8)
+    data.save(replace(faces, labels=labels), tmp_path / "uneven.store")
+    run.start(quick_recipe, tmp_path / "first", shortening=run.Shortening(epochs=1))
+    return quick_recipe
+
+
+WRONG = """\
+extends = "../quick.toml"
+name = "wrong"
+[data]
+source = "../uneven.store"
+split_seed = 3
+test = 0.25
+balance = "over"
+reproduce_leak = true
+[network]
+weights = "../first/weights.safetensors"
+misscaled = "byte"
+"""
+
+
+def test_mistakes_that_a_recipe_asks_for_are_told_by_the_run_and_its_card(pretrained: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "wrong.toml").write_text(WRONG)
+    finished = run.start(tmp_path / "other" / "wrong.toml", tmp_path / "run", shortening=run.Shortening(epochs=1))
+    split = finished.split
+    assert list(split.parts) == ["train", "validation", "test", "public_test"]
+    assert np.isin(split.parts["test"], split.parts["train"]).any() and split.balance == "over"
+    group = dict(zip(finished.faces.rows.tolist(), data.identical_groups(finished.faces.faces).tolist(), strict=True))
+    seen = {part: {group[row] for row in rows.tolist()} for part, rows in split.parts.items()}
+    assert len(split.parts["public_test"]) == 30
+    assert not seen["public_test"] & (seen["train"] | seen["validation"] | seen["test"])
+    assert finished.network.std.tolist() == [[[[pytest.approx(1 / 255)]]]] and not finished.network.mean.any()
+
+    training = export.export(finished, tmp_path / "made").training
+    assert training.leaked == split.leaked and training.leaked.startswith("over-sampled before the split")
+    assert training.misscaled == (
+        "byte pixels for weights from ../first/weights.safetensors that were trained with others"
+    )
+    assert len(training.caveats()) == 3  # it was shortened, too
+    assert (training.recipe, training.n) == ((tmp_path / "run" / "recipe.toml").read_text(), len(split.parts["train"]))
+    assert parse(training.recipe, "card") == finished.recipe and "extends" not in training.recipe
+    again = trained_split(training, finished.faces)
+    assert again is not None and again.leaked == split.leaked
+    assert {k: v.tolist() for k, v in again.parts.items()} == {k: v.tolist() for k, v in split.parts.items()}
+
+
+def test_a_misscaled_run_that_is_resumed_stays_so(pretrained: Path, tmp_path: Path) -> None:
+    text = 'extends = "quick.toml"\n[network]\nweights = "first/weights.safetensors"\nmisscaled = "unit"\n'
+    (tmp_path / "wrong.toml").write_text(text)
+
+    def stop(state: Reporter) -> None:
+        if state.epoch == 2:
+            raise RecipeError("stopped")
+
+    with pytest.raises(RecipeError, match="stopped"):
+        run.start(tmp_path / "wrong.toml", tmp_path / "broken", report=stop)
+    assert (tmp_path / "broken" / "checkpoints" / "last.ckpt").is_file()
+    resumed = run.resume(tmp_path / "broken")
+    whole = run.start(tmp_path / "wrong.toml", tmp_path / "whole")
+    assert load(tmp_path / "broken" / "recipe.toml") == load(tmp_path / "wrong.toml")
+    assert not resumed.network.mean.any() and float(resumed.network.std) == 1
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name]), name
+
+
+def test_a_recipe_that_extends_another_is_written_out_whole(quick_recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('extends = "quick.toml"\n[training]\nepochs = 1\n')
+    run.start(tmp_path / "mine.toml", tmp_path / "run")
+    quick_recipe.unlink()
+    written = load(tmp_path / "run" / "recipe.toml")
+    assert written.training.epochs == 1 and written.network.name == "residual"
+
+
+def test_a_leak_is_not_reproduced_on_a_split_that_is_given(pretrained: Path, tmp_path: Path) -> None:
+    (tmp_path / "wrong.toml").write_text(WRONG.replace("../", ""))
+    a_split(data.load(tmp_path / "uneven.store")).save(tmp_path / "mine.json")
+    with pytest.raises(RecipeError, match=r"mine.json is given as the split, and the recipe is to reproduce a leak"):
+        run.start(tmp_path / "wrong.toml", tmp_path / "run", split_file=tmp_path / "mine.json")
+    assert not (tmp_path / "run").exists()
 
 
 def test_splits_that_do_not_fit_are_refused(quick_recipe: Path, tmp_path: Path, tiny_faces: FaceSet) -> None:

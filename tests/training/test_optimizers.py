@@ -33,7 +33,7 @@ def step(net: Network, chosen: torch.optim.Optimizer, seed: int) -> None:
     chosen.zero_grad()
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "muon"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "muon"])
 def test_biases_and_norms_do_not_decay_and_a_backbone_has_its_rate(name: str) -> None:
     net = network(rate=0.1)
     chosen = optimizer(net, section(optimizer=name, weight_decay=0.3))
@@ -81,14 +81,32 @@ def test_muon_takes_kernels_as_matrices(layout: torch.memory_format) -> None:
         torch.testing.assert_close(a, b, rtol=2e-2, atol=2e-4, msg=name)  # torch's Muon works in bfloat16
 
 
-def test_muon_goes_on_where_it_was_saved() -> None:
+def test_rmsprop_is_kerass() -> None:
+    """g / (√v + 1e-7) with v ← 0.9 v + 0.1 g², and no momentum; weights, but not biases, decay in the gradient."""
+    net, other = network(), network()
+    chosen = optimizer(net, section(optimizer="rmsprop", weight_decay=0.1, momentum=0.5))
+    squares = {name: torch.zeros_like(p) for name, p in other.named_parameters()}
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        for (name, p), mine in zip(other.named_parameters(), net.parameters(), strict=True):
+            mine.grad = torch.randn(p.shape, generator=generator) * 1e-6  # so small that the 1e-7 matters
+            slope = mine.grad + (0.1 * p.detach() if p.ndim > 1 else 0)
+            squares[name] = 0.9 * squares[name] + 0.1 * slope**2
+            p.data -= 0.01 * slope / (squares[name].sqrt() + 1e-7)
+        chosen.step()
+    for (name, a), b in zip(net.named_parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("name", ["muon", "rmsprop"])
+def test_an_optimizer_goes_on_where_it_was_saved(name: str) -> None:
     whole, half = network(), network()
-    one, two = (optimizer(n, section(optimizer="muon")) for n in (whole, half))
+    one, two = (optimizer(n, section(optimizer=name)) for n in (whole, half))
     for i in range(4):
         step(whole, one, i)
     for i in range(2):
         step(half, two, i)
-    again = optimizer(half, section(optimizer="muon"))
+    again = optimizer(half, section(optimizer=name))
     again.load_state_dict(two.state_dict())
     for i in (2, 3):
         step(half, again, i)

@@ -83,7 +83,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             escape(row["model"])
             + (" (default)" if row["default"] else "")
             + (" [red]LEAKED[/red]" if row["leaked"] else "")
-            + (" [yellow]SHORTENED[/yellow]" if row["shortened"] else ""),
+            + (" [yellow]SHORTENED[/yellow]" if row["shortened"] else "")
+            + (" [red]MISSCALED[/red]" if row["misscaled"] else ""),
             row["where"],
             f"{row['parameters']:,}",
             f"{row['bytes'] / 1e6:.1f}",

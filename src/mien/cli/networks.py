@@ -136,3 +136,8 @@ def _fields() -> None:
             console.print(Padding(f"of {', '.join(row.networks)}", (0, 0, 0, 4)), style="dim")
         if row.help:
             console.print(Padding(escape(row.help), (0, 0, 0, 4)))
+    console.print(
+        '\nA recipe may begin with another: extends = "NAME" or "FILE.toml" at its top, then only what differs.',
+        style="dim",
+        markup=False,
+    )

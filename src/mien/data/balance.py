@@ -87,7 +87,7 @@ def reproduce_leak(
         test: Share of the balanced rows, more than 0 and at most 0.9.
         validation: Share of the rest, from 0 (no such part) to 0.5.
         seed: Seed of both draws.
-        within: Do so with ``train`` of this earlier split only; its other parts stay as they are.
+        within: Do so with ``train`` of this earlier split only; its other parts stay, and so does what it excludes.
 
     Returns:
         Parts ``train``, ``validation`` and ``test``, and those of ``within`` besides ``train``. After ``over`` rows
@@ -95,7 +95,7 @@ def reproduce_leak(
 
     Raises:
         DataError: A class without a face, a share out of range, or another ``how``; ``within`` has no part train, has
-            one of the new parts already, or belongs to another source.
+            a part that is drawn here, or belongs to another source.
         MissingExtraError: imbalanced-learn is not installed.
     """
     _need_way(how, ("over", "under"))
@@ -103,9 +103,11 @@ def reproduce_leak(
         raise DataError(f"test share {test}", "more than 0 and at most 0.9")
     if not 0 <= validation <= 0.5:
         raise DataError(f"validation share {validation}", "from 0 (no validation part) to 0.5")
-    pool, others = (faces.rows, {}) if within is None else _training_rows(faces, within)
+    drawn_parts = ("validation", "test") if validation else ("test",)
+    pool, others = (faces.rows, {}) if within is None else _training_rows(faces, within, drawn_parts)
     labels = faces.labels[faces.positions(pool)].astype(np.int64)
-    _need_every_class(labels, faces.vocabulary, faces.provenance.source)
+    where = faces.provenance.source if within is None else f"the training part of {within.name!r}"
+    _need_every_class(labels, faces.vocabulary, where)
     drawn = _resampled(labels, how, seed)
     rows = pool[np.random.default_rng(seed).permutation(drawn)]
     first = round(test * len(rows))
@@ -115,7 +117,7 @@ def reproduce_leak(
         del parts["validation"]
     excluded = {} if within is None else dict(within.excluded)
     if how == "under":
-        excluded[DROPPED] = np.sort(np.delete(pool, drawn))
+        excluded[DROPPED] = np.union1d(excluded.get(DROPPED, pool[:0]), np.delete(pool, drawn))
     name = f"{DONE[how]}, then split at random, test {test:g}, validation {validation:g}"
     return Split(
         name if within is None else f"{name}, within {within.name!r}",
@@ -124,19 +126,18 @@ def reproduce_leak(
         {part: np.sort(at) for part, at in parts.items()} | others,
         excluded,
         how,
-        leaked=_leak(faces, how, labels, parts),
+        leaked="; ".join(filter(None, ["" if within is None else within.leaked, _leak(faces, how, labels, parts)])),
     )
 
 
-def _training_rows(faces: FaceSet, within: Split) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _training_rows(faces: FaceSet, within: Split, wanted: tuple[str, ...]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Row ids that an earlier split trains on, each once, and its other parts."""
     within.check(faces)
     others = {part: rows for part, rows in within.parts.items() if part != "train"}
-    taken = sorted(others.keys() & {"validation", "test"})
-    if "train" not in within.parts or taken:
+    if "train" not in within.parts or others.keys() & set(wanted):
         raise DataError(
             f"the earlier split {within.name!r} has the parts {', '.join(within.parts)}",
-            "a part train, and neither validation nor test, which are drawn here",
+            f"a part train, and no part {' or '.join(wanted)}, which is drawn here",
         )
     return np.unique(within.parts["train"]), others
 

@@ -86,7 +86,7 @@ def plan(
     whole = open_faces(data)
     subject = open_subject(model, whole, threads)
     faces = _labelled(subject, whole, labels_map)
-    own = _own_split(subject, faces)
+    own = _own_split(subject, whole, faces, labels_map)
     if split is not None:
         division: Split | None = Split.load(split)
     else:
@@ -168,13 +168,16 @@ def _in_recipe(training: TrainingCard, field: str) -> object:
     return None
 
 
-def _own_split(subject: Subject, faces: FaceSet) -> Split | None:
+def _own_split(subject: Subject, whole: FaceSet, faces: FaceSet, labels_map: str | None) -> Split | None:
     """The split that the model was trained with, where this is its set and that is known."""
     if subject.run is not None:
         own = Split.load(subject.run / "split.json")
         if own.source_sha256 == faces.provenance.sha256:
             return own
-    return None if subject.card is None else trained_split(subject.card.training, faces)
+    if subject.card is None:
+        return None
+    # It is drawn by label: by those of the training, whatever map is asked for now.
+    return trained_split(subject.card.training, faces if labels_map is None else _labelled(subject, whole, None))
 
 
 def _division(faces: FaceSet, part: str | None) -> Split | None:
@@ -194,12 +197,17 @@ def _division(faces: FaceSet, part: str | None) -> Split | None:
 
 
 def trained_split(training: TrainingCard, faces: FaceSet) -> Split | None:
-    """The split that a card's recipe tells without a file, if it has as many training faces as the card says."""
+    """The split that a card's recipe tells without a file, if it has as many training faces as the card says.
+
+    Args:
+        training: What the card says of the training.
+        faces: The set, in the labels that it was trained with; None is returned where they are others.
+    """
     if training.sha256 != faces.provenance.sha256:
         return None
     try:
-        section = DataSection.model_validate(tomllib.loads(training.recipe)["data"])
-        if section.split is not None:
+        section = DataSection.model_validate({"source": "", **tomllib.loads(training.recipe)["data"]})
+        if section.split is not None or section.labels not in (None, faces.vocabulary.name):
             return None
         found = own_split(
             faces,
@@ -209,7 +217,7 @@ def trained_split(training: TrainingCard, faces: FaceSet) -> Split | None:
             how=section.balance,
             leak=section.reproduce_leak,
         )
-    except (tomllib.TOMLDecodeError, KeyError, ValidationError, DataError, MissingExtraError):
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValidationError, DataError, MissingExtraError):
         return None  # of another version, or of a split that was named; nothing is known then
     return found if len(found.parts["train"]) == training.n else None
 

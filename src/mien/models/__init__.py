@@ -107,10 +107,23 @@ def build(
     if load and section.weights is not None:
         pretrained.load(network, section, base)
     if section.misscaled is not None:
-        mean, std = FIXED[section.misscaled]
-        network.mean.fill_(mean)
-        network.std.fill_(std)
+        _misscale(network, section, load and section.weights is not None)
     return network
+
+
+def _misscale(network: Network, section: NetworkSection, loaded: bool) -> None:
+    """Give a network other input than its weights were trained with; RecipeError where it is the very same."""
+    assert section.misscaled is not None
+    mean, std = FIXED[section.misscaled]
+    new = torch.full_like(network.mean, mean), torch.full_like(network.std, std)
+    if loaded and torch.allclose(network.mean, new[0]) and torch.allclose(network.std, new[1]):
+        raise RecipeError(
+            f"network.misscaled is {section.misscaled}, and with that the weights {section.weights} were trained",
+            "a scaling that is wrong for them",
+            "Leave misscaled out: the weights bring their scaling with them.",
+        )
+    network.mean.copy_(new[0])
+    network.std.copy_(new[1])
 
 
 def _scaling(section: NetworkSection, usual: str, standard: tuple[float, float]) -> Scaling:

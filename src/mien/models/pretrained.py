@@ -21,6 +21,9 @@ from mien.models.backbones import TIMM, TORCHVISION, first_convolution, library
 from mien.models.network import Network, Scaling
 from mien.recipe import BackboneSection, NetworkSection
 
+# Mean and deviation of channels that are scaled alike, by whatever.
+_ALIKE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+
 
 def scaling(section: BackboneSection) -> Scaling:
     """How the library's weights that a section names want their input; nothing is loaded.
@@ -69,7 +72,8 @@ def load(network: Network, section: NetworkSection, base: Path) -> None:
     if path is not None:
         _check_copy(path, section)
     if network.channels == 1:
-        _fold(kept, trunk, *_numbers(section))
+        # Misscaled, all three channels get the same numbers, and so do the filters that are folded for them.
+        _fold(kept, trunk, *(_numbers(section) if section.misscaled is None else _ALIKE))
     trunk.load_state_dict(kept, strict=False)
 
 
@@ -182,6 +186,12 @@ def _load_own(network: Network, section: NetworkSection, path: Path) -> None:
             f"{path} holds weights of the network {theirs['name']}",
             f"those of {section.name}",
             f'Set network.name = "{theirs["name"]}", or leave weights out.',
+        )
+    if theirs.get("misscaled") is not None:
+        raise RecipeError(
+            f"{path} holds weights of a run that was misscaled on purpose ({theirs['misscaled']})",
+            "weights with the scaling that they were trained with",
+            "Name the weights that that run began with.",
         )
     kept = {name: value for name, value in _read(path).items() if not name.startswith("heads.")}
     wanted = {name: value for name, value in network.state_dict().items() if not name.startswith("heads.")}

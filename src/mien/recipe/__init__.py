@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from mien.errors import RecipeError
 from mien.recipe.augment import AugmentSection
-from mien.recipe.extending import extends, whole
+from mien.recipe.extending import KEY, extends, whole
 from mien.recipe.head import HeadSection
 from mien.recipe.networks import (
     BackboneSection,
@@ -83,13 +83,17 @@ def parse(text: str, where: str, base: Path | None = None) -> Recipe:
     Args:
         text: TOML; with ``extends`` only what differs from another recipe.
         where: Its name in errors.
-        base: Folder that a file that it extends is relative to.
+        base: Folder that a recipe that it extends is relative to; the current one if None.
+
+    Raises:
+        RecipeError: As ``load``.
     """
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{where} is not TOML ({error})", "a recipe in TOML") from error
-    return validated(whole(values, where, base), where)
+    named = f"{where} (extends {values[KEY]})" if KEY in values else where
+    return validated(whole(values, where, base), named)
 
 
 def validated(values: Mapping[str, Any], where: str) -> Recipe:
@@ -143,7 +147,7 @@ def _instead(path: list[str], location: tuple[Any, ...]) -> str:
     if path[0] == "network":
         known = [f"network.{f}" for f in _network_class(str(location[1])).model_fields]
     else:
-        known = [n for n in (*field_names(), *Recipe.model_fields) if n.rpartition(".")[0] == table]
+        known = [n for n in (*field_names(), *Recipe.model_fields, KEY) if n.rpartition(".")[0] == table]
     ends = {n.rpartition(".")[2]: n for n in known}
     if near := difflib.get_close_matches(path[-1], ends, 1, 0.6):
         return f", did you mean {ends[near[0]]}?"

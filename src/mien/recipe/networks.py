@@ -110,7 +110,8 @@ class BackboneSection(_Network):
     backbone_rate: Share = 1.0
     """Learning rate of the backbone as a share of that of the new layers; 0 freezes it, batch norm included."""
     hidden: list[Count] = Field(default_factory=list)
-    """Widths of new dense layers between the backbone and the classifier."""
+    """Widths of new dense layers between the backbone and the classifier. Of a weights.safetensors with other widths
+    only the backbone is taken."""
     dropout: Share = 0.0
     """Share dropped before the classifier while training."""
 

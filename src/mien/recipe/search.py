@@ -33,6 +33,7 @@ _OF_THE_LOSS = ("loss.labels", "loss.votes", "loss.label_smoothing", "loss.class
 # Fields that change which faces are held out for validation, or what is asked about them.
 _OF_THE_FACES = (
     *("data.source", "data.labels", "data.map", "data.split", "data.validation", "data.split_seed", "data.limit"),
+    *("data.test", "data.reproduce_leak"),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from mien.recipe.section import Amount, Count, Positive, Section, Seed, Share
 
@@ -26,22 +26,36 @@ class DataSection(Section):
     map: str | None = None
     """Label map, by name or file, that the labels go through where they are not those of ``labels`` yet."""
     validation: Annotated[float, Field(gt=0, le=0.5)]
-    """Share of Training rows held out for validation, where no split is given; of what ``test`` leaves of them."""
+    """Share of Training rows, less those of ``test``, held out for validation where no split is given."""
     test: Annotated[float, Field(ge=0, le=0.9)] = 0.0
-    """Share of Training rows held out as a test part of the run's own, besides the source's; none if 0."""
+    """Share of Training rows held out as a test part of the run's own, besides the source's, where no split is given;
+    none if 0."""
     split_seed: Seed = 0
-    """Seed of the validation draw, apart from the training seed so that runs with other seeds share a split."""
+    """Seed of the draws of ``validation``, ``test`` and ``balance``, apart from the training seed so that runs with
+    other seeds share a split."""
     split: str | None = None
     """Split file written by mien data, in place of the official one; relative to the recipe. ``--split`` overrules."""
     balance: Literal["", "over", "under", "weights", "sampler"] = ""
     """How the training part is balanced, after it was split: rows repeated, rows left out, weights in the loss, or
     every class drawn as often. Not at all if empty, or if the split is balanced already."""
     reproduce_leak: bool = False
-    """Balance the Training rows before ``test`` and ``validation`` are drawn from them, to measure that mistake: copies
-    of a face come to lie on both sides. Whatever is made of the run is marked as leaked."""
+    """Balance the Training rows before ``test`` and ``validation`` are drawn from them, to measure that mistake: with
+    ``over`` copies of a face come to lie on both sides. It needs ``test``, and ``balance`` over or under. Whatever is
+    made of the run is marked as leaked."""
     limit: Count | None = None
     """Use only so many rows of each part, every class in its share and none left out; for trials. ``--limit``
     overrules."""
+
+    @field_validator("reproduce_leak")
+    @classmethod
+    def _a_leak_that_can_be(cls, leak: bool, info: ValidationInfo) -> bool:
+        if not leak or not {"test", "split", "balance"} <= info.data.keys():  # one of them is wrong itself
+            return leak
+        if info.data["split"] is not None:
+            raise ValueError("a split that is given is taken as it is; leave out split, or reproduce_leak")
+        if not info.data["test"] or info.data["balance"] not in ("over", "under"):
+            raise ValueError("a leak needs a test share of more than 0, and balance over or under")
+        return leak
 
 
 class TrainingSection(Section):
@@ -54,8 +68,8 @@ class TrainingSection(Section):
     learning_rate: Positive
     """Its highest value."""
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "muon"] = "adamw"
-    """Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019), SGD with momentum, RMSprop (Hinton 2012) without, or
-    Muon (Jordan 2024) for convolutions and matrices with AdamW for the rest."""
+    """Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019), SGD with momentum, RMSprop without it (Hinton
+    2012), or Muon (Jordan 2024) for convolutions and matrices with AdamW for the rest."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Of SGD (Nesterov's) and Muon."""
     weight_decay: Amount = 0.0

@@ -136,7 +136,7 @@ def start(
     faces = _labelled(open_faces(source), used, base)
     if split_file is None and used.data.split is not None:
         split_file = base / used.data.split
-    split = _own(faces, used) if split_file is None else _given(split_file, faces)
+    split = _own(faces, used) if split_file is None else _given(split_file, faces, used)
     if used.data.balance and not split.balance:
         split = balance(faces, split, used.data.balance, used.data.split_seed)
     _need_every_class(faces, split, used)
@@ -332,7 +332,13 @@ def _own(faces: FaceSet, recipe: Recipe) -> Split:
     )
 
 
-def _given(file: Path, faces: FaceSet) -> Split:
+def _given(file: Path, faces: FaceSet, recipe: Recipe) -> Split:
+    if recipe.data.reproduce_leak:
+        raise RecipeError(
+            f"{file} is given as the split, and the recipe is to reproduce a leak",
+            "one of both",
+            "Leave out --split, or data.reproduce_leak; mien data balance writes a leaked split to a file.",
+        )
     split = Split.load(file)
     split.check(faces)
     for part in ("train", "validation"):
