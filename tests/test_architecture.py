@@ -34,8 +34,12 @@ ROOMS: dict[str, frozenset[str]] = {
     "serving": frozenset({"inference"}),
     "cluster": frozenset({"inference"}),
     "report": frozenset({"data", "evaluation", "recipe", "plots"}),
+    "studies": frozenset({"data", "evaluation", "recipe", "inference", "plots", "training", "report"}),
     "cli": frozenset(
-        {"data", "evaluation", "recipe", "inference", "plots", "training", "serving", "cluster", "features", "report"}
+        {
+            *("data", "evaluation", "recipe", "inference", "plots", "training", "serving", "cluster", "features"),
+            *("report", "studies"),
+        }
     ),
     "__main__": frozenset({"cli"}),
     # The public names; that they are lazy is tested below.

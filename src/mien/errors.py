@@ -8,6 +8,7 @@
     ├── TrainingError     a training that cannot go on: it diverged, or its checkpoint cannot be written
     ├── BundleError       a model bundle that is missing, damaged, altered, or made for other labels
     ├── ExportError       a network whose ONNX scores differ from torch's
+    ├── StudyError        a study that is missing or damaged, or names what there is not
     ├── OutputError       a result file that cannot be written
     ├── FetchError        a download that failed or has the wrong contents
     └── MissingExtraError a package of an optional extra is needed and absent
@@ -63,6 +64,10 @@ class BundleError(MienError):
 
 class ExportError(MienError):
     """A network that cannot be turned into a bundle."""
+
+
+class StudyError(MienError):
+    """A study that cannot be run or shown as written."""
 
 
 class OutputError(MienError):

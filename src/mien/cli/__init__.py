@@ -21,6 +21,7 @@ from mien.cli import (
     models,
     networks,
     report,
+    study,
     train,
     tune,
 )
@@ -49,6 +50,7 @@ app.command("audit-report")(audit_report.audit_report)
 app.command("networks")(networks.networks)
 app.command("cost")(cost.cost)
 app.add_typer(data.app, name="data")
+app.add_typer(study.app, name="study")
 
 
 def _version(show: bool) -> None:

@@ -66,7 +66,7 @@ def train(
     from mien.training import run as runs
 
     folder = resume or out or Path("runs") / Path(str(file)).stem
-    show = _Progress()
+    show = Progress()
     try:
         if file is None:
             run = runs.resume(folder, data, show, devices)
@@ -150,6 +150,7 @@ def _draw(run: Run) -> None:
     )
     alarm = f"Shortened: {run.shortened}." if run.shortened else ""
     alarm += f" Leaked: {run.split.leaked}." if run.split.leaked else ""
+    alarm += f" Misscaled to {recipe.network.misscaled} on purpose." if recipe.network.misscaled else ""
     try:
         curves.save(run.folder / "curves.png", curves.Curves(recipe.name, facts, rows, run.kept, alarm.strip()))
     except OutputError as error:  # the training is worth more than its picture
@@ -161,6 +162,8 @@ def _told(card: Card, folder: Path) -> None:
         typer.echo(f"LEAKED, the scores below are worth nothing: {card.training.leaked}")
     if card.training.shortened:
         typer.echo(f"shortened ({card.training.shortened}): the scores below are not those of the whole recipe")
+    if card.training.misscaled:
+        typer.echo(f"MISSCALED on purpose, not to be used: {card.training.misscaled}")
     for s in card.scores:
         typer.echo(f"{s.part}, {s.protocol}: {s.value:.2%} (95% interval {s.low:.2%} to {s.high:.2%}, n = {s.n})")
     sure = card.calibration
@@ -172,7 +175,7 @@ def _told(card: Card, folder: Path) -> None:
     typer.echo(f"bundle in {folder}; use it with: mien analyze PATH --model {folder}")
 
 
-class _Progress:
+class Progress:
     """A bar on a terminal, a line per epoch anywhere."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mien.plots.page import DIM, FAINT, INK, PAPER, settings, write
+from mien.plots.page import DIM, FAINT, INK, PAPER, require, settings, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,6 +72,7 @@ def save(path: Path, curves: Curves) -> None:
         OutputError: Another suffix, or the file cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
+    require(path, "The picture of learning curves")
     with settings():
         write(path, draw(curves))
 

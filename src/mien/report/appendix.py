@@ -12,6 +12,7 @@ from mien.report.blocks import (
     Cell,
     Document,
     Folded,
+    Links,
     Listing,
     Paragraph,
     Part,
@@ -61,9 +62,12 @@ def _block(block: Block, level: int, folder: str, numbers: Iterator[int], files:
             yield _table(block)
             yield from map(_text, block.notes)
         case Picture():
-            file = f"{len(files) + 1:02d}-{block.name}.{block.kind}"
-            files[file] = block.data
-            yield f"![{_text(block.alt)}]({_address(f'{folder}/{file}')})"
+            place = block.address
+            if not place:
+                file = f"{len(files) + 1:02d}-{block.name}.{block.kind}"
+                files[file] = block.data
+                place = f"{folder}/{file}"
+            yield f"![{_text(block.alt)}]({_address(place)})"
             yield f"*{_text(block.caption)}*"
         case Listing():
             fence = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))
@@ -74,6 +78,8 @@ def _block(block: Block, level: int, folder: str, numbers: Iterator[int], files:
                 + (f" [{_text(term.source)}]({term.address})" if term.source else "")
                 for term in block.items
             )
+        case Links():
+            yield " · ".join(f"[{_text(link.text)}]({_address(link.address)})" for link in block.items)
         case Folded():
             yield f"{'#' * level} {_text(block.title)}"
             for inner in block.blocks:

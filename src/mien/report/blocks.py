@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -94,6 +95,7 @@ class Picture:
         height: Pixels.
         alt: What it shows, in numbers, for those who do not see it.
         caption: What it is, a sentence.
+        address: Where its file lies already, as of a ``Link``: Markdown shows it there; empty where it lies nowhere.
     """
 
     name: str
@@ -103,6 +105,11 @@ class Picture:
     height: int
     alt: str
     caption: str
+    address: str = ""
+
+    def __post_init__(self) -> None:
+        if self.address:
+            _check_address(self.address)
 
 
 @dataclass(frozen=True)
@@ -143,6 +150,36 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A link.
+
+    Attributes:
+        text: What is shown.
+        address: A relative address or one of ``https``, percent-encoded.
+
+    Raises:
+        ValueError: Another address.
+    """
+
+    text: str
+    address: str
+
+    def __post_init__(self) -> None:
+        _check_address(self.address)
+
+
+@dataclass(frozen=True)
+class Links:
+    """Links beside each other; a table of a paper has none.
+
+    Attributes:
+        items: The links; where there are none, nothing is written.
+    """
+
+    items: list[Link]
+
+
+@dataclass(frozen=True)
 class Folded:
     """What not every reader needs: closed on a screen at first, open in print.
 
@@ -155,7 +192,7 @@ class Folded:
     blocks: list[Block]
 
 
-Block = Paragraph | Warnings | Table | Picture | Listing | Terms | Folded
+Block = Paragraph | Warnings | Table | Picture | Listing | Terms | Links | Folded
 
 
 @dataclass(frozen=True)
@@ -211,3 +248,11 @@ def _walk_part(part: Part) -> Iterator[Block]:
     yield from _walk(part.blocks)
     for inner in part.parts:
         yield from _walk_part(inner)
+
+
+def _check_address(address: str) -> None:
+    """That a link leads to a file beside the report or to ``https``, and cannot run anything."""
+    encoded = bool(re.fullmatch(r"[!-~]+", address)) and not set(address) & set('\\"<>`')
+    elsewhere = address.startswith("/") or re.match(r"[A-Za-z][A-Za-z0-9+.\-]*:", address)
+    if not encoded or (elsewhere and not address.startswith("https://")):
+        raise ValueError(f"address is {address!r}, not relative or of https, and percent-encoded")

@@ -14,6 +14,8 @@ from mien.report.blocks import (
     Cell,
     Document,
     Folded,
+    Link,
+    Links,
     Listing,
     Paragraph,
     Part,
@@ -104,6 +106,8 @@ def _block(block: Block, numbers: Iterator[int]) -> str:
             return f'<pre tabindex="0"><code class="{escape(block.language)}">{_text(block.text)}</code></pre>'
         case Terms():
             return f"<dl>{''.join(_term(term) for term in block.items)}</dl>"
+        case Links():
+            return f"<p>{' · '.join(map(_out, block.items))}</p>" if block.items else ""
         case Folded():
             inner = "\n".join(_block(b, numbers) for b in block.blocks)
             return f"<details>\n<summary>{_text(block.title)}</summary>\n{inner}\n</details>"
@@ -135,7 +139,8 @@ def _table(table: Table, number: int) -> str:
     notes = "".join(f'<p class="note">{_text(note)}</p>' for note in table.notes)
     kinds = {"facts": table.facts, "upright": table.upright, "many": len(table.columns) > _MANY}
     kind = " ".join(k for k, on in kinds.items() if on)
-    wide = ' tabindex="0"' if len(table.columns) >= _WIDE else ""  # so that arrow keys can push it sideways
+    sideways = len(table.columns) >= _WIDE or len(table.words - {0}) > 1
+    wide = ' tabindex="0"' if sideways else ""  # so that arrow keys can push it sideways
     return (
         f'<div class="table">\n<div class="scroll" role="region" aria-labelledby="{name}"{wide}>\n'
         f"<table{_class(kind)}>\n"
@@ -189,6 +194,10 @@ def _picture(picture: Picture) -> str:
 def _term(term: Term) -> str:
     source = f' <a href="{_text(term.address)}">{_text(term.source)}</a>' if term.source else ""
     return f"<div><dt>{_text(term.word)}</dt><dd>{_text(term.meaning)}{source}</dd></div>"
+
+
+def _out(link: Link) -> str:
+    return f'<a href="{_text(link.address)}">{_text(link.text)}</a>'
 
 
 def _class(names: str) -> str:

@@ -120,6 +120,7 @@ footer { margin-top: 4rem; color: var(--dim); font-size: 0.8125rem; }
   nav > ul > li, dl > div { display: block; }
   .warnings { padding: 1rem; }
   .facts th { min-width: 6rem; }
+  tbody:has(td.w + td.w) td.w { min-width: 11rem; } /* columns of sentences are pushed sideways, not squeezed */
   caption span { display: block; position: sticky; left: 0; max-width: calc(100vw - 3.2rem); }
 }
 

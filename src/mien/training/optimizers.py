@@ -38,7 +38,7 @@ def optimizer(network: Network, section: TrainingSection) -> Optimizer:
     if section.optimizer == "sgd":
         return torch.optim.SGD(groups, rate, momentum, weight_decay=decay, nesterov=momentum > 0, fused=fused)
     if section.optimizer == "rmsprop":
-        return torch.optim.RMSprop(groups, rate, alpha=0.9, eps=1e-7, weight_decay=decay)  # as Keras's, as the papers
+        return torch.optim.RMSprop(groups, rate, alpha=0.9, eps=1e-7, weight_decay=decay)  # Keras's numbers
     kind = torch.optim.Adam if section.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, rate, weight_decay=decay, fused=fused)
 

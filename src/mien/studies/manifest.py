@@ -1,0 +1,145 @@
+"""What a study asks for: ``study.toml`` beside the paper's figures and a folder with a recipe for each system."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from mien.errors import StudyError
+from mien.recipe import Recipe, load
+from mien.recipe.section import Count, Section
+
+FILE, PUBLISHED, NOTES, RECIPE, RESULT = "study.toml", "published.toml", "NOTES.md", "recipe.toml", "result.json"
+_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+
+Name = Annotated[str, Field(pattern=_NAME)]
+MeasureName = Literal["training-accuracy", "repeats", "loss", "shuffled", "shares", "layers", "deployment"]
+MEASURE_NAMES: tuple[str, ...] = MeasureName.__args__  # type: ignore[attr-defined]
+
+
+class System(Section):
+    """One system of a paper, or a variant that explains one: a folder of the study with a ``recipe.toml``."""
+
+    name: Name
+    """Of its folder, and of its run."""
+    title: str
+    """What it is, in a few words; a row of the study's table."""
+    claim: str = ""
+    """What the paper prints for it, with its unit and n; empty where the system is ours."""
+    parts: list[str] = Field(default=["public_test"], min_length=1)
+    """Parts of its split that it is evaluated on; the first is its result."""
+    measures: list[str] = Field(default=[])
+    """What else is measured: ``NAME`` or ``NAME:PART``, see ``studies.measures``."""
+    needs: list[Name] = Field(default=[])
+    """Systems that are run before it, since its recipe begins with their weights."""
+
+    @field_validator("measures")
+    @classmethod
+    def _known(cls, measures: list[str]) -> list[str]:
+        for one in measures:
+            if one.partition(":")[0] not in MEASURE_NAMES:
+                raise ValueError(f"there is no measure {one!r}; there are {', '.join(MEASURE_NAMES)}")
+        return measures
+
+
+class Comparison(Section):
+    """Systems that are compared on the same faces."""
+
+    name: Name
+    title: str
+    systems: Annotated[list[Name], Field(min_length=2)]
+    part: str = "public_test"
+    """Part that all of them were evaluated on."""
+    sample: Count | None = None
+    """Faces that the paper compared them on; how far that many carry is shown too."""
+
+
+class Finding(Section):
+    """A claim of the paper, what was measured here, and why its number came out as it did.
+
+    ``measured`` and ``explanation`` name measured numbers in braces, ``{SYSTEM/GROUP/NAME}``, see ``studies.wording``.
+    """
+
+    title: str
+    claim: str
+    measured: str
+    explanation: str
+
+
+class Picture(Section):
+    """A picture of the study's page."""
+
+    name: Name
+    kind: Literal["bars", "history"]
+    title: str
+    systems: Annotated[list[Name], Field(min_length=1)]
+    parts: list[str] = Field(default=[])
+    """Of ``bars``: a group for each; the first part of each system if empty."""
+    sample: Count | None = None
+    """Of ``bars``: a further group with the first ``sample`` faces of a draw, and their wider intervals."""
+
+
+class Study(Section):
+    """A study."""
+
+    title: str
+    """Of the paper."""
+    source: str
+    """Authors and year."""
+    data: str
+    """Source file of the runs, relative to the current folder; ``--data`` overrules it."""
+    believe: str
+    """Which numbers to believe, in a sentence or two; may name measured numbers."""
+    system: Annotated[list[System], Field(min_length=1)]
+    """Cheapest first: the order in which they are run."""
+    comparison: list[Comparison] = Field(default=[])
+    finding: list[Finding] = Field(default=[])
+    picture: list[Picture] = Field(default=[])
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        names = [s.name for s in self.system]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two systems are named {min(twice)}")
+        for at, system in enumerate(self.system):
+            for needed in system.needs:
+                if needed not in names[:at]:
+                    raise ValueError(f"{system.name} needs {needed}, which is no system before it")
+        groups = [(c.name, c.systems) for c in self.comparison] + [(p.name, p.systems) for p in self.picture]
+        for group, systems in groups:
+            for name in systems:
+                if name not in names:
+                    raise ValueError(f"{group} names {name}, which is no system")
+        if clash := {c.name for c in self.comparison} & set(names):
+            raise ValueError(f"{min(clash)} is a system and a comparison")
+        return self
+
+    def named(self, name: str) -> System:
+        """A system by its name."""
+        return next(s for s in self.system if s.name == name)
+
+
+def load_study(folder: Path) -> Study:
+    """Read and check a study's ``study.toml``.
+
+    Raises:
+        StudyError: It is missing, not TOML, or says something impossible.
+    """
+    path = folder / FILE
+    try:
+        return Study.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise StudyError(f"{path} cannot be read ({error.strerror})", f"a study with a {FILE}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise StudyError(f"{path} is not TOML ({error})", "a study in TOML") from error
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
+        raise StudyError(f"{path}: {'; '.join(problems)}", "the fields of a study") from error
+
+
+def recipe_of(folder: Path, system: System) -> Recipe:
+    """The recipe of a system of the study in ``folder``; RecipeError where there is none or it is wrong."""
+    return load(folder / system.name / RECIPE)

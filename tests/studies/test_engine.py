@@ -1,0 +1,189 @@
+"""A study is run system by system: what it writes, what it does not do twice, and what one failure costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.errors import StudyError
+from mien.studies import engine
+from mien.studies.engine import Order, run_study
+from mien.studies.result import Result, load_result
+from mien.training import run as runs
+from mien.training.progress import Reporter
+from mien.training.run import Shortening
+from small_study import FIRST
+
+
+def quiet(line: str) -> None:
+    assert "\n" not in line
+
+
+def result(order: Order, name: str) -> Result:
+    found = load_result(order.results / name)
+    assert found is not None
+    return found
+
+
+def states(order: Order) -> dict[str, str]:
+    return {o.system: o.state for o in run_study(order, quiet)}
+
+
+def test_a_study_is_run_measured_and_written_down(order: Order) -> None:
+    lines: list[str] = []
+    outcomes = run_study(order, lines.append)
+    assert [(o.system, o.state) for o in outcomes] == [("first", "done"), ("second", "done")]
+    assert any(line.startswith("first: training for 2 epochs") for line in lines)
+    first = result(order, "first")
+    assert (first.study, first.system, first.made.command) == ("paper", "first", "mien study run paper")
+    training = first.training
+    assert training is not None and (training.epochs, training.planned, training.kept) == (2, 2, 2)
+    assert training.shortened == training.leaked == training.misscaled == training.stopped == ""
+    assert training.seconds > 0 and training.threads >= 1 and training.hardware and training.data == "tiny.csv"
+    assert [row["epoch"] for row in first.history] == [1, 2] and first.history[0]["loss"] > 0
+    assert list(first.parts) == ["test", "public_test"] and list(first.measures) == ["loss:test"]
+    card = json.loads((order.out / "first" / "bundle" / "card.json").read_text())
+    assert first.parameters == card["parameters"] > 0
+
+
+def test_the_numbers_are_those_of_an_evaluation(order: Order) -> None:
+    from mien.evaluation.evaluate import Options, evaluate
+    from mien.evaluation.plan import plan
+
+    run_study(replace(order, only=("first",)), quiet)
+    found = evaluate(plan(str(order.out / "first"), order.data, part="public_test"), Options(draws=100))
+    scores, part = found.evaluation.sections[0].scores, result(order, "first").parts["public_test"]
+    assert part.n == scores.n and part.confusion == scores.confusion and part.labels == scores.labels
+    assert part.scores["accuracy"].value == pytest.approx(scores.headline["accuracy"].value, abs=1e-6)
+    assert part.scores["log_loss"].kind == "number" and part.scores["accuracy"].kind == "share"
+    assert part.scores["majority"].value == pytest.approx(scores.baselines["majority class"]["accuracy"])
+    truth, answers = found.answers["fer2013"] if "fer2013" in found.answers else next(iter(found.answers.values()))
+    order_ = np.argsort(truth.rows)
+    right = (answers.probabilities.argmax(1) == truth.labels)[order_]
+    assert part.hits().tolist() == right.tolist()
+    assert part.hits().mean() == pytest.approx(part.scores["accuracy"].value, abs=1e-6)
+
+
+def test_what_has_a_result_is_not_run_again(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_study(order, quiet)
+    before = (order.results / "first" / "result.json").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "start", None)
+        patch.setattr(engine, "measured", None)
+        assert states(order) == {"first": "kept", "second": "kept"}
+    assert (order.results / "first" / "result.json").read_bytes() == before
+
+
+def test_again_measures_a_trained_run_anew(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_study(replace(order, only=("first",)), quiet)
+    (order.results / "first" / "result.json").unlink()
+    monkeypatch.setattr(runs, "start", None)  # the run is there
+    assert states(replace(order, only=("first",))) == {"first": "done"}
+    assert states(replace(order, only=("first",), again=True)) == {"first": "done"}
+
+
+def test_another_recipe_is_run_anew_and_not_in_the_old_run(order: Order) -> None:
+    run_study(replace(order, only=("first",)), quiet)
+    file = order.folder / "first" / "recipe.toml"
+    file.write_text(FIRST.replace("1e-2", "2e-2"))
+    outcome = run_study(replace(order, only=("first",)), quiet)[0]
+    assert outcome.state == "failed" and "another recipe" in outcome.text and "--out" in outcome.text
+    assert states(replace(order, only=("first",), out=order.out.with_name("new"))) == {"first": "done"}
+    assert "0.02" in result(order, "first").recipe
+
+
+def test_a_shortened_run_is_marked_and_never_replaces_a_whole_one(order: Order) -> None:
+    short = replace(order, only=("first",), shortening=Shortening(epochs=1), out=order.out.with_name("short"))
+    assert states(short) == {"first": "done"}
+    training = result(order, "first").training
+    assert training is not None and training.shortened == "1 of 2 epochs"
+    assert (training.epochs, training.planned) == (1, 2)
+    assert states(short) == {"first": "kept"}
+    assert states(replace(order, only=("first",))) == {"first": "done"}  # the whole one replaces it
+    whole = (order.results / "first" / "result.json").read_bytes()
+    assert states(replace(short, again=True)) == {"first": "kept"}
+    assert (order.results / "first" / "result.json").read_bytes() == whole
+
+
+def test_a_run_that_was_stopped_goes_on(order: Order) -> None:
+    one = replace(order, only=("first",))
+
+    def stop_in_the_second_epoch() -> Callable[[Reporter], None]:
+        def report(state: Reporter) -> None:
+            if state.epoch == 1 and state.step == 1:
+                raise KeyboardInterrupt
+
+        return report
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(one, quiet, stop_in_the_second_epoch)
+    assert load_result(order.results / "first") is None
+    lines: list[str] = []
+    assert run_study(one, lines.append)[0].state == "done"
+    assert any("going on" in line for line in lines)
+    assert len(result(order, "first").history) == 2
+
+
+def test_weights_that_are_needed_are_made_first(order: Order) -> None:
+    assert states(replace(order, only=("second",))) == {"first": "done", "second": "done"}
+    recipe = result(order, "second").recipe
+    assert 'weights = "first.safetensors"' in recipe and str(order.out) not in recipe
+
+
+def test_a_failure_costs_its_own_system_and_those_that_need_it(order: Order) -> None:
+    (order.folder / "first" / "recipe.toml").write_text(FIRST.replace("residual", "residul"))
+    outcomes = run_study(order, quiet)
+    assert [o.state for o in outcomes] == ["failed", "failed"]
+    (order.folder / "second" / "recipe.toml").write_text(FIRST.replace('"first"', '"second"'))
+    study = (order.folder / "study.toml").read_text().replace('needs = ["first"]\n', "")
+    (order.folder / "study.toml").write_text(study)
+    assert states(order) == {"first": "failed", "second": "done"}
+
+
+def test_weights_that_cannot_be_fetched_are_noted_and_cost_nothing_else(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mien.errors import FetchError
+
+    start = runs.start
+
+    def refuse(recipe: Path, *rest: object, **more: object) -> object:
+        if "first" in str(recipe):
+            raise FetchError("the weights X cannot be loaded", "a connection")
+        return start(recipe, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(runs, "start", refuse)
+    (order.folder / "second" / "recipe.toml").write_text(FIRST.replace('"first"', '"second"'))
+    study = (order.folder / "study.toml").read_text().replace('needs = ["first"]\n', "")
+    (order.folder / "study.toml").write_text(study)
+    assert states(order) == {"first": "unavailable", "second": "done"}
+    noted = result(order, "first")
+    assert noted.unavailable == "the weights X cannot be loaded" and noted.training is None and noted.rank == 0
+    monkeypatch.undo()
+    assert states(replace(order, only=("first",))) == {"first": "done"}  # as soon as they are there
+
+
+def test_a_part_that_is_not_there_and_a_system_that_is_not_there_are_named(order: Order) -> None:
+    with pytest.raises(StudyError, match="no system 'third'"):
+        run_study(replace(order, only=("third",)), quiet)
+    text = (order.folder / "study.toml").read_text()
+    (order.folder / "study.toml").write_text(
+        text.replace('parts = ["test", "public_test"]', 'parts = ["private_test"]')
+    )
+    outcome = run_study(replace(order, only=("first",)), quiet)[0]
+    assert outcome.state == "failed" and "private_test" in outcome.text and "public_test" in outcome.text
+
+
+def test_a_damaged_result_is_named(order: Order) -> None:
+    run_study(replace(order, only=("first",)), quiet)
+    file = order.results / "first" / "result.json"
+    body = json.loads(file.read_text())
+    body["parts"]["test"]["n"] = "many"
+    file.write_text(json.dumps(body))
+    with pytest.raises(StudyError, match=r"result\.json is damaged \(parts\.test\.n"):
+        load_result(order.results / "first")
