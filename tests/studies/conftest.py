@@ -26,4 +26,4 @@ def study(tmp_path: Path, tiny_faces: FaceSet) -> Path:
 
 @pytest.fixture
 def order(study: Path, tmp_path: Path) -> Order:
-    return Order(study, tmp_path / "tiny.store", tmp_path / "runs", study, draws=100, command="mien study run paper")
+    return Order(study, tmp_path / "tiny.store", tmp_path / "runs", study, draws=100)

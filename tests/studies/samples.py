@@ -143,7 +143,8 @@ def result(
 
 
 def _made() -> Made:
-    return Made("2026-01-02", "0.1.0", "fedcba987654", "A Processor, 2 cores", 12.3, "mien study run paper")
+    command = "mien study run paper --only short --epochs 3"
+    return Made("2026-01-02", "0.1.0", "fedcba987654", "A Processor, 2 cores", 12.3, command)
 
 
 def results() -> dict[str, Result]:

@@ -40,7 +40,7 @@ def test_a_study_is_run_measured_and_written_down(order: Order) -> None:
     assert [(o.system, o.state) for o in outcomes] == [("first", "done"), ("second", "done")]
     assert any(line.startswith("first: training for 2 epochs") for line in lines)
     first = result(order, "first")
-    assert (first.study, first.system, first.made.command) == ("paper", "first", "mien study run paper")
+    assert (first.study, first.system, first.made.command) == ("paper", "first", "mien study run paper --only first")
     training = first.training
     assert training is not None and (training.epochs, training.planned, training.kept) == (2, 2, 2)
     assert training.shortened == training.leaked == training.misscaled == training.stopped == ""

@@ -203,7 +203,8 @@ def test_links_lead_to_files(tmp_path: Path) -> None:
 
 def test_it_says_how_to_have_it_again(tmp_path: Path) -> None:
     found = page(samples.write(tmp_path / "paper"))
-    assert [b.text for b in found.all_blocks() if isinstance(b, Listing)] == ["mien study run paper"]
+    listed = [b.text for b in found.all_blocks() if isinstance(b, Listing)]
+    assert listed == ["mien study run paper\nmien study run paper --only short --epochs 3"]
     made = row(table(found, "paper-made"), "plain")
     assert made[1:4] == ["faces.parquet, sha256 abababababab", "the source's own, test 0.2", "22,968"]
     assert made[5] == "2026-01-02, mien 0.1.0, commit fedcba9"

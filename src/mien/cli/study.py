@@ -138,20 +138,14 @@ def _order(
             "a store or a source file",
             "Name it with --data STORE.",
         )
-    command = shlex.join(["mien", *_without_paths(sys.argv[1:])])
     if not quick:
         shortening = Shortening(epochs, limit) if epochs or limit else None
-        return Order(folder, source, runs, folder, only, shortening, again, command=command)
+        typed = [f"--{name} {n}" for name, n in (("epochs", epochs), ("limit", limit)) if n]
+        return Order(folder, source, runs, folder, only, shortening, again, options=" ".join(typed))
     runs = runs.with_name(f"{runs.name}-quick")
     store = short.quick_store(source, runs / "faces.store")
-    return Order(
-        folder, store, runs, runs / "results", only, Shortening(short.EPOCHS), again, False, short.DRAWS, command
-    )
-
-
-def _without_paths(words: Sequence[str]) -> list[str]:
-    """A command as a stranger would type it: of a file elsewhere only the name."""
-    return [Path(word).name if word.startswith(("/", "..")) else word for word in words]
+    shortest = Shortening(short.EPOCHS)
+    return Order(folder, store, runs, runs / "results", only, shortest, again, False, short.DRAWS, "--quick")
 
 
 def _run(order: Order, name: str) -> int:

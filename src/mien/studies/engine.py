@@ -39,7 +39,7 @@ class Order:
         again: Evaluate and measure anew what has a result already.
         fetch: Whether a library's weights may be fetched from its hub.
         draws: Bootstrap resamples.
-        command: What to type to have it again.
+        options: What else was typed, such as ``--epochs 3``; results tell how to have them again.
     """
 
     folder: Path
@@ -51,7 +51,11 @@ class Order:
     again: bool = False
     fetch: bool = True
     draws: int = 1000
-    command: str = ""
+    options: str = ""
+
+    def command(self, system: str) -> str:
+        """What to type to have the result of a system again, where the data set lies in the current folder."""
+        return " ".join(filter(None, ["mien study run", self.folder.name, f"--only {system}", self.options]))
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ def _one(order: Order, system: System, tell: Tell, progress: Callable[[], Report
     if not (folder / "bundle" / "card.json").is_file():
         exporter.export(run, folder / "bundle")
     tell(f"{system.name}: evaluating")
-    new = measured(order.folder, system, run, order.data, order.draws, order.command)
+    new = measured(order.folder, system, run, order.data, order.draws, order.command(system.name))
     if not replaces(new, old):
         return Outcome(system.name, KEPT, "its result is of a longer run than this one", old)
     new.save(order.results / system.name)
@@ -225,7 +229,8 @@ def _unavailable(order: Order, system: System, error: MienError) -> Outcome:
     from mien.machine import commit, hardware
 
     old = load_result(order.results / system.name)
-    made = Made(datetime.date.today().isoformat(), version("mien"), commit(), hardware(), 0.0, order.command)
+    today, command = datetime.date.today().isoformat(), order.command(system.name)
+    made = Made(today, version("mien"), commit(), hardware(), 0.0, command)
     reason = error.came
     new = Result(order.folder.name, system.name, to_toml(recipe_of(order.folder, system)), made, unavailable=reason)
     if replaces(new, old):

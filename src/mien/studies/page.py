@@ -118,8 +118,9 @@ def _printed(of: Gathered) -> list[Block]:
 
 def _made(of: Gathered, place: Path) -> list[Block]:
     """The commands, the data, the environment, and the files."""
-    commands = list(dict.fromkeys(r.made.command for r in of.results.values() if r.made.command))
-    blocks: list[Block] = [Listing("\n".join(commands), "sh")] if commands else []
+    short = [r.made.command for r in of.results.values() if r.training is not None and r.training.shortened]
+    commands = [f"mien study run {of.name}", *dict.fromkeys(short)]  # the first runs all in full
+    blocks: list[Block] = [Listing("\n".join(commands), "sh")] if of.results else []
     made = tables.made(of)
     blocks += [made] if made is not None else []
     files = {"notes": NOTES, "what was asked for": FILE, "the paper's figures": PUBLISHED}
