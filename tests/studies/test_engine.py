@@ -154,7 +154,7 @@ def test_weights_that_cannot_be_fetched_are_noted_and_cost_nothing_else(
 
     def refuse(recipe: Path, *rest: object, **more: object) -> object:
         if "first" in str(recipe):
-            raise FetchError("the weights X cannot be loaded", "a connection")
+            raise FetchError("the weights X cannot be loaded from https://example.org/x: no route", "a connection")
         return start(recipe, *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(runs, "start", refuse)
@@ -163,7 +163,8 @@ def test_weights_that_cannot_be_fetched_are_noted_and_cost_nothing_else(
     (order.folder / "study.toml").write_text(study)
     assert states(order) == {"first": "unavailable", "second": "done"}
     noted = result(order, "first")
-    assert noted.unavailable == "the weights X cannot be loaded" and noted.training is None and noted.rank == 0
+    assert noted.unavailable == "the weights X cannot be loaded; it takes a connection"
+    assert noted.training is None and noted.rank == 0
     monkeypatch.undo()
     assert states(replace(order, only=("first",))) == {"first": "done"}  # as soon as they are there
 

@@ -231,7 +231,7 @@ def _unavailable(order: Order, system: System, error: MienError) -> Outcome:
     old = load_result(order.results / system.name)
     today, command = datetime.date.today().isoformat(), order.command(system.name)
     made = Made(today, version("mien"), commit(), hardware(), 0.0, command)
-    reason = error.came
+    reason = f"{error.came.partition(' from http')[0]}; it takes {error.expected}" if error.expected else error.came
     new = Result(order.folder.name, system.name, to_toml(recipe_of(order.folder, system)), made, unavailable=reason)
     if replaces(new, old):
         new.save(order.results / system.name)
