@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mien import data
+from mien.data import FaceSet
 from mien.errors import StudyError
 from mien.studies import engine
 from mien.studies.engine import Order, run_study
 from mien.studies.result import Result, load_result
 from mien.training import run as runs
 from mien.training.progress import Reporter
-from mien.training.run import Shortening
 from small_study import FIRST
 
 
@@ -98,16 +100,83 @@ def test_another_recipe_is_run_anew_and_not_in_the_old_run(order: Order) -> None
 
 
 def test_a_shortened_run_is_marked_and_never_replaces_a_whole_one(order: Order) -> None:
-    short = replace(order, only=("first",), shortening=Shortening(epochs=1), out=order.out.with_name("short"))
+    short = replace(order, only=("first",), epochs=1, options="--epochs 1")
     assert states(short) == {"first": "done"}
-    training = result(order, "first").training
-    assert training is not None and training.shortened == "1 of 2 epochs"
-    assert (training.epochs, training.planned) == (1, 2)
+    found = result(order, "first")
+    assert found.training is not None and found.training.shortened == "1 of 2 epochs"
+    assert (found.training.epochs, found.training.planned) == (1, 2)
+    assert found.made.command == "mien study run paper --only first --epochs 1"
     assert states(short) == {"first": "kept"}
-    assert states(replace(order, only=("first",))) == {"first": "done"}  # the whole one replaces it
-    whole = (order.results / "first" / "result.json").read_bytes()
+    assert states(replace(order, only=("first",))) == {"first": "done"}  # in the same folder of runs
+    whole = result(order, "first").training
+    assert whole is not None and (whole.epochs, whole.shortened) == (2, "")
+    assert {p.name for p in order.out.iterdir()} == {".recipes", "first", "first-epochs-1"}
+    before = (order.results / "first" / "result.json").read_bytes()
+    assert states(short) == {"first": "kept"}
     assert states(replace(short, again=True)) == {"first": "kept"}
-    assert (order.results / "first" / "result.json").read_bytes() == whole
+    assert (order.results / "first" / "result.json").read_bytes() == before
+
+
+def test_more_epochs_than_the_recipe_has_are_no_other_run(order: Order) -> None:
+    assert states(replace(order, only=("first",), epochs=5)) == {"first": "done"}
+    training = result(order, "first").training
+    assert training is not None and (training.epochs, training.planned, training.shortened) == (2, 2, "")
+
+
+def test_a_recipe_that_got_longer_is_run_again(order: Order) -> None:
+    run_study(replace(order, only=("first",)), quiet)
+    (order.folder / "first" / "recipe.toml").write_text(FIRST.replace("epochs = 2", "epochs = 3"))
+    assert states(replace(order, only=("first",))) == {"first": "failed"}  # its run folder holds the shorter one
+    again = replace(order, only=("first",), out=order.out.with_name("longer"))
+    assert states(again) == {"first": "done"} and len(result(order, "first").history) == 3
+
+
+def test_a_result_of_other_data_is_not_taken_for_one_of_these(order: Order, tiny_faces: FaceSet) -> None:
+    run_study(replace(order, only=("first",)), quiet)
+    other = replace(tiny_faces, provenance=replace(tiny_faces.provenance, sha256="1" * 64))
+    data.save(other, order.data.with_name("other.store"))
+    theirs = replace(order, only=("first",), data=order.data.with_name("other.store"), out=order.out.with_name("o"))
+    assert states(theirs) == {"first": "done"}
+    training = result(order, "first").training
+    assert training is not None and training.sha256 == "1" * 64
+
+
+def test_it_is_noted_which_weights_a_system_began_with(order: Order) -> None:
+    run_study(order, quiet)
+    first, second = (result(order, name).training for name in ("first", "second"))
+    assert first is not None and second is not None
+    assert second.began_with == first.weights != second.weights and first.began_with == ""
+
+
+def test_needed_weights_that_were_removed_are_made_again(order: Order) -> None:
+    run_study(replace(order, epochs=1), quiet)
+    run_study(replace(order, only=("first",)), quiet)
+    shutil.rmtree(order.out)
+    assert states(order) == {"first": "done", "second": "done"}  # the first has a result, but no weights
+
+
+def test_what_a_resumed_run_was_trained_with_is_all_there(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = replace(order, only=("first",))
+
+    def stop() -> Callable[[Reporter], None]:
+        def report(state: Reporter) -> None:
+            if state.epoch == 1:
+                raise KeyboardInterrupt
+
+        return report
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(one, quiet, stop)
+    monkeypatch.setattr("mien.training.environment.commit", lambda: "fedcba")
+    run_study(one, quiet)
+    training = result(order, "first").training
+    assert training is not None and training.commit.endswith(", then fedcba") and ", then" not in training.hardware
+
+
+def test_a_folder_that_cannot_be_written_costs_its_system(order: Order) -> None:
+    (order.results / "first" / "result.json").mkdir()
+    outcomes = run_study(replace(order, only=("first",)), quiet)
+    assert outcomes[0].state == "failed" and "result.json" in outcomes[0].text
 
 
 def test_a_run_that_was_stopped_goes_on(order: Order) -> None:

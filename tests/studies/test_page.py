@@ -142,7 +142,7 @@ def test_a_number_of_a_shortened_run_says_so_once(tmp_path: Path) -> None:
 def test_a_comparison_shows_how_far_few_faces_carry(tmp_path: Path) -> None:
     found = page(samples.write(tmp_path / "paper"))
     standings = table(found, "paper-grid")
-    assert standings.columns[2:4] == ["interval, n\u00a0=\u00a060", "first in so many draws"]
+    assert standings.columns[2:4] == ["interval, n\u00a0=\u00a060", "share of draws it leads"]
     name, accuracy, few, first, parameters = row(standings, "As it should be")
     assert (name, accuracy, parameters) == ("As it should be (plain)", "58.0% (54.0 to 61.9)", "605,060")
     low, high = map(float, few.split(" to "))

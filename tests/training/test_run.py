@@ -153,7 +153,7 @@ def test_early_stopping_waits_for_its_patience(go: Callable[..., run.Run], monke
     monkeypatch.setattr("mien.training.loop.Loop.validate", lambda self: {"val_loss": next(told)})
     finished = go(training__patience=3, training__epochs=8)
     assert len((finished.folder / "log.csv").read_text().splitlines()) == 1 + 7
-    assert finished.stopped == "val_loss was best in epoch 4, 3 before" and finished.kept == 7
+    assert finished.stopped == "val_loss was best in epoch 4, 3 epochs earlier" and finished.kept == 7
 
 
 def test_pieces_of_a_batch_learn_what_the_whole_does(quick_recipe: Path, tiny_faces: FaceSet) -> None:

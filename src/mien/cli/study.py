@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mien.studies.engine import Order, Outcome
-    from mien.studies.result import Result
 
 app = typer.Typer(no_args_is_help=True, help="Run the papers' systems, and say which of their numbers to believe.")
 
@@ -26,7 +25,9 @@ _Only = typer.Option("--only", metavar="SYSTEM", help="Only this system, and tho
 _Data = typer.Option("--data", metavar="STORE", help="Store or source file, in place of the study's.")
 _Out = typer.Option("--out", metavar="FOLDER", help="Folder of the runs, one for each system; runs/NAME if absent.")
 _Quick = typer.Option("--quick", help="One epoch on a few hundred faces, to see it run; results stay with the runs.")
-_Epochs = typer.Option("--epochs", min=1, help="Epochs in place of the recipes'; fewer mark the result as shortened.")
+_Epochs = typer.Option(
+    "--epochs", min=1, help="At most so many epochs; fewer than a recipe's mark its result as shortened."
+)
 _Limit = typer.Option("--limit", min=1, help="Only so many faces of each part; results are marked as shortened.")
 _Again = typer.Option("--again", help="Evaluate and measure anew what has a result already.")
 
@@ -40,7 +41,6 @@ def list_(studies: _Studies = None) -> None:
 
     from mien.studies.found import study_folders
     from mien.studies.manifest import load_study
-    from mien.studies.result import load_result
 
     console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 120)
     for name, folder in study_folders(studies).items():
@@ -50,19 +50,24 @@ def list_(studies: _Studies = None) -> None:
         for head, justify in (("system", "left"), ("", "left"), ("accuracy", "right"), ("run", "left")):
             grid.add_column(head, justify=justify)  # type: ignore[arg-type]
         for system in study.system:
-            result = load_result(folder / system.name)
-            grid.add_row(f"  {escape(system.name)}", escape(system.title), *_standing(result))
+            grid.add_row(f"  {escape(system.name)}", escape(system.title), *_standing(folder / system.name))
         console.print(grid)
         console.print()
     typer.echo("run one with: mien study run NAME [--only SYSTEM]   read all with: mien study report")
 
 
-def _standing(result: Result | None) -> tuple[str, str]:
-    """Accuracy on the first part, and how it was run."""
+def _standing(folder: Path) -> tuple[str, str]:
+    """Accuracy of a system on its first part, and how it was run."""
     from rich.markup import escape
 
+    from mien.errors import StudyError
     from mien.report.numbers import share
+    from mien.studies.result import load_result
 
+    try:
+        result = load_result(folder)
+    except StudyError as error:
+        return "", escape(f"damaged: {error}")
     if result is None:
         return "", "not run yet"
     if result.training is None:
@@ -129,7 +134,6 @@ def _order(
     from mien.studies import quick as short
     from mien.studies.engine import Order
     from mien.studies.manifest import load_study
-    from mien.training.run import Shortening
 
     source = data or Path(load_study(folder).data)
     if not source.exists():
@@ -138,14 +142,13 @@ def _order(
             "a store or a source file",
             "Name it with --data STORE.",
         )
+    typed = [f"--{name} {n}" for name, n in (("epochs", epochs), ("limit", limit)) if n]
+    typed += [f"--data {shlex.quote(source.name)}"] if source.name != Path(load_study(folder).data).name else []
     if not quick:
-        shortening = Shortening(epochs, limit) if epochs or limit else None
-        typed = [f"--{name} {n}" for name, n in (("epochs", epochs), ("limit", limit)) if n]
-        return Order(folder, source, runs, folder, only, shortening, again, options=" ".join(typed))
+        return Order(folder, source, runs, folder, only, epochs, limit, again, options=" ".join(typed))
     runs = runs.with_name(f"{runs.name}-quick")
-    store = short.quick_store(source, runs / "faces.store")
-    shortest = Shortening(short.EPOCHS)
-    return Order(folder, store, runs, runs / "results", only, shortest, again, False, short.DRAWS, "--quick")
+    store, results = short.quick_store(source, runs), runs / "results"
+    return Order(folder, store, runs, results, only, short.EPOCHS, None, again, False, short.DRAWS, "--quick")
 
 
 def _run(order: Order, name: str) -> int:
@@ -167,7 +170,7 @@ def _run(order: Order, name: str) -> int:
     try:
         outcomes = run_study(order, tell, progress)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; go on with: mien study run {name}", err=True)
+        typer.echo(f"interrupted; go on with: {shlex.join(['mien', *sys.argv[1:]])}", err=True)
         raise typer.Exit(130) from None
     finally:
         while shown:

@@ -30,7 +30,8 @@ def own_split(
 
     Returns:
         Parts ``train``, ``validation``, ``test`` where one was asked for, and the source's own. Neither a face of the
-        source's own parts nor a copy of it is in another part, after a leak neither.
+        source's own parts nor one identical to it is in another part, after a leak neither; nearly identical ones may
+        be.
 
     Raises:
         DataError: As ``official``, ``stratified`` and ``balance``; a leak without a test part or without balance; or a

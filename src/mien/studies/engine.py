@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.errors import FetchError, MienError, MissingExtraError, StudyError
-from mien.recipe import Recipe, load, to_toml
-from mien.studies.manifest import RECIPE, Study, System, load_study, recipe_of
+from mien.data import open_faces
+from mien.errors import FetchError, MienError, StudyError
+from mien.files import write_text
+from mien.recipe import Recipe, changed, load, parse, to_toml
+from mien.recipe.extending import FILES
+from mien.studies.manifest import RECIPE, RESULT, Study, System, load_study, recipe_of
 from mien.studies.measured import measured
 from mien.studies.result import Made, Result, load_result, replaces
 
 if TYPE_CHECKING:  # training needs torch, and what lists studies does not
     from mien.training.progress import Report
-    from mien.training.run import Run, Shortening
+    from mien.training.run import Run
 
 DONE, KEPT, UNAVAILABLE, FAILED = "done", "kept", "unavailable", "failed"
 WEIGHTS = "weights.safetensors"
@@ -32,10 +34,11 @@ class Order:
     Attributes:
         folder: The study's folder.
         data: Store or source file of the data set.
-        out: Folder of the run folders, one for each system.
+        out: Folder of the run folders, one for each system; of a shortened run its name says in what.
         results: Folder that holds the systems' folders with their ``result.json``; the study's own, or another.
         only: Systems to run; all if empty. Those whose weights they begin with are run too, if need be.
-        shortening: Fewer epochs or faces than the recipes say.
+        epochs: At most so many epochs; those of the recipes if None.
+        limit: So many faces of each part; all if None.
         again: Evaluate and measure anew what has a result already.
         fetch: Whether a library's weights may be fetched from its hub.
         draws: Bootstrap resamples.
@@ -47,7 +50,8 @@ class Order:
     out: Path
     results: Path
     only: tuple[str, ...] = ()
-    shortening: Shortening | None = None
+    epochs: int | None = None
+    limit: int | None = None
     again: bool = False
     fetch: bool = True
     draws: int = 1000
@@ -56,6 +60,24 @@ class Order:
     def command(self, system: str) -> str:
         """What to type to have the result of a system again, where the data set lies in the current folder."""
         return " ".join(filter(None, ["mien study run", self.folder.name, f"--only {system}", self.options]))
+
+    def recipe(self, system: System) -> Recipe:
+        """The recipe of a system as it is run."""
+        whole = recipe_of(self.folder, system)
+        changes: dict[str, int] = {} if self.limit is None else {"data.limit": self.limit}
+        if self.epochs is not None and self.epochs < whole.training.epochs:
+            changes["training.epochs"] = self.epochs
+        return changed(whole, changes) if changes else whole
+
+    def run(self, system: System) -> Path:
+        """Run folder of a system. A shortened run has one of its own, so that the whole one does not go on with it."""
+        recipe, whole = self.recipe(system), recipe_of(self.folder, system)
+        name = system.name
+        if recipe.training.epochs != whole.training.epochs:
+            name += f"-epochs-{recipe.training.epochs}"
+        if recipe.data.limit != whole.data.limit:
+            name += f"-limit-{recipe.data.limit}"
+        return self.out / name
 
 
 @dataclass(frozen=True)
@@ -92,98 +114,111 @@ def run_study(order: Order, tell: Tell, progress: Callable[[], Report] | None = 
 
     Raises:
         StudyError: The study is damaged, or has no such system.
+        DataError: The data set cannot be read.
         KeyboardInterrupt: Asked to stop; everything finished is written.
     """
     study = load_study(order.folder)
+    digest = open_faces(order.data).provenance.sha256
     outcomes: list[Outcome] = []
-    for system in _wanted(study, order):
+    for system, old in _wanted(study, order, digest):
         try:
-            outcome = _one(order, system, tell, progress)
-        except (FetchError, MissingExtraError) as error:
+            outcome = _one(study, order, system, tell, progress) if old is None else _kept(system, old)
+        except FetchError as error:
             outcome = _unavailable(order, system, error)
         except MienError as error:
             outcome = Outcome(system.name, FAILED, str(error))
+        except OSError as error:
+            outcome = Outcome(system.name, FAILED, f"{error.filename or order.out}: {error.strerror or error}")
         tell(f"{system.name}: {outcome.state}{f', {outcome.text}' if outcome.text else ''}")
         outcomes.append(outcome)
     return outcomes
 
 
-def _wanted(study: Study, order: Order) -> list[System]:
-    """The systems to run, in the study's order, with those whose weights they need and that are not there."""
+def _wanted(study: Study, order: Order, digest: str) -> list[tuple[System, Result | None]]:
+    """The systems to run, in the study's order, with the result of those that need not be run again.
+
+    What is trained begins with weights of others: where these are not there, the others are run, whatever results
+    they have.
+    """
     names = {s.name for s in study.system}
     for name in order.only:
         if name not in names:
             raise StudyError(f"{order.folder.name} has no system {name!r}", f"one of {', '.join(sorted(names))}")
-    wanted = set(order.only) or names
+    chosen = set(order.only) or names
+    done = {s.name: old for s in study.system if s.name in chosen and (old := _enough(order, s, digest)) is not None}
     for system in reversed(study.system):
-        if system.name in wanted:
-            wanted |= {n for n in system.needs if not (order.out / n / WEIGHTS).is_file()}
-    return [s for s in study.system if s.name in wanted]
+        if system.name in chosen and system.name not in done and not _has_weights(order, system):
+            for name in system.needs:
+                if not _has_weights(order, study.named(name)):
+                    chosen.add(name)
+                    done.pop(name, None)
+    return [(s, done.get(s.name)) for s in study.system if s.name in chosen]
 
 
-def _one(order: Order, system: System, tell: Tell, progress: Callable[[], Report] | None) -> Outcome:
+def _has_weights(order: Order, system: System) -> bool:
+    try:
+        return (order.run(system) / WEIGHTS).is_file()
+    except MienError:
+        return False  # its recipe is damaged, which is told when it is run
+
+
+def _enough(order: Order, system: System, digest: str) -> Result | None:
+    """The result of a system, where it is of this recipe and data and no shorter than what is asked for."""
+    if order.again:
+        return None
+    try:
+        old = load_result(order.results / system.name)
+        if old is None or old.training is None or old.training.sha256 != digest:
+            return None
+        known, recipe, whole = parse(old.recipe, RESULT), order.recipe(system), recipe_of(order.folder, system)
+    except MienError:
+        return None  # what is wrong is told when the system is run
+    if timeless(known) != timeless(recipe) or old.training.planned != whole.training.epochs:
+        return None
+    as_long = (known.training.epochs, known.data.limit) == (recipe.training.epochs, recipe.data.limit)
+    return old if as_long or not old.training.shortened else None
+
+
+def _kept(system: System, old: Result) -> Outcome:
+    return Outcome(system.name, KEPT, f"it has a result of {old.made.date}", old)
+
+
+def timeless(recipe: Recipe) -> dict[str, object]:
+    """A recipe without what shortens it, and where its data and maps lie: what makes two of them the same system."""
+    values = recipe.model_dump()
+    values["training"].pop("epochs")
+    for field in ("limit", "source"):
+        values["data"].pop(field)
+    values["data"]["map"] = recipe.data.map and Path(recipe.data.map).name
+    return values
+
+
+def _one(study: Study, order: Order, system: System, tell: Tell, progress: Callable[[], Report] | None) -> Outcome:
     from mien.training import export as exporter
 
-    recipe = recipe_of(order.folder, system)
-    planned = "" if order.shortening is None else order.shortening.apply(recipe)[1]
-    old = load_result(order.results / system.name)
-    folder = order.out / system.name
-    enough = old is not None and not order.again and old.rank >= (1 if planned else 2) and _same(old, recipe)
-    if old is not None and enough and ((folder / WEIGHTS).is_file() or not _needed(order, system)):
-        return Outcome(system.name, KEPT, f"it has a result of {old.made.date}", old)
-    section = recipe.network
+    section, folder = order.recipe(system).network, order.run(system)
     if not order.fetch and section.weights and not section.own_weights and not getattr(section, "weights_file", None):
         raise FetchError(f"the weights {section.weights} of {section.name}: a quick run fetches nothing from a hub")
-    run = _trained(order, system, recipe, tell, progress)
+    run = _trained(study, order, system, tell, progress)
     if not (folder / "bundle" / "card.json").is_file():
         exporter.export(run, folder / "bundle")
     tell(f"{system.name}: evaluating")
     new = measured(order.folder, system, run, order.data, order.draws, order.command(system.name))
+    old = load_result(order.results / system.name)
     if not replaces(new, old):
         return Outcome(system.name, KEPT, "its result is of a longer run than this one", old)
     new.save(order.results / system.name)
     return Outcome(system.name, DONE, new.training.shortened if new.training else "", new)
 
 
-def _same(old: Result, recipe: Recipe) -> bool:
-    """Whether a result is of this recipe."""
-    from mien.recipe import parse
-
-    with suppress(MienError):
-        known = parse(old.recipe, "the result's recipe")
-        return _timeless(known) == _timeless(recipe)
-    return False
-
-
-def _timeless(recipe: Recipe) -> dict[str, object]:
-    """A recipe without what shortens it, and where its data lies."""
-    values = recipe.model_dump()
-    values["training"].pop("epochs")
-    for field in ("limit", "source"):
-        values["data"].pop(field)
-    return values
-
-
-def _needed(order: Order, system: System) -> bool:
-    """Whether another system that is run now begins with its weights."""
-    study = load_study(order.folder)
-    chosen = {s.name for s in study.system if not order.only or s.name in order.only}
-    return any(system.name in s.needs for s in study.system if s.name in chosen and not _has_result(order, s))
-
-
-def _has_result(order: Order, system: System) -> bool:
-    old = load_result(order.results / system.name)
-    return old is not None and old.rank > 0 and not order.again
-
-
-def _trained(order: Order, system: System, recipe: Recipe, tell: Tell, progress: Callable[[], Report] | None) -> Run:
+def _trained(study: Study, order: Order, system: System, tell: Tell, progress: Callable[[], Report] | None) -> Run:
     """The finished run, begun or gone on with where it is not finished yet."""
     from mien.training import run as runs
 
-    folder, report = order.out / system.name, None if progress is None else progress()
-    wanted = recipe if order.shortening is None else order.shortening.apply(recipe)[0]
+    folder, report, wanted = order.run(system), None if progress is None else progress(), order.recipe(system)
     if (folder / RECIPE).is_file():
-        if _timeless(load(folder / RECIPE)) != _timeless(wanted):
+        there = load(folder / RECIPE)
+        if timeless(there) != timeless(wanted) or there.training.epochs != wanted.training.epochs:
             raise StudyError(
                 f"{folder} holds a run of another recipe than {system.name}'s",
                 "a run of this recipe, or none",
@@ -195,30 +230,32 @@ def _trained(order: Order, system: System, recipe: Recipe, tell: Tell, progress:
         tell(f"{system.name}: going on with {folder}")
         return runs.resume(folder, order.data, report)
     tell(f"{system.name}: training for {wanted.training.epochs} epochs, in {folder}")
-    prepared = _prepared(order, system, recipe)
-    return runs.start(prepared, folder, order.data, report, shortening=order.shortening)
+    shortening = runs.Shortening(wanted.training.epochs, order.limit)
+    return runs.start(_prepared(study, order, system), folder, order.data, report, shortening=shortening)
 
 
-def _prepared(order: Order, system: System, recipe: Recipe) -> Path:
+def _prepared(study: Study, order: Order, system: System) -> Path:
     """A folder with the recipe in full, the files that it names, and the weights that it begins with."""
-    place = order.out / _PREPARED / system.name
+    place, own = order.out / _PREPARED / order.run(system).name, order.folder / system.name
     if place.exists():
         shutil.rmtree(place)
     place.mkdir(parents=True)
-    for path in (order.folder / system.name).iterdir():
-        if path.is_file() and path.suffix == ".toml":
-            shutil.copy(path, place / path.name)
-    for needed in system.needs:
-        weights = order.out / needed / WEIGHTS
+    recipe = recipe_of(order.folder, system)
+    for table, field in FILES:
+        named = getattr(getattr(recipe, table), field, None)
+        if named is not None and (own / named).is_file():
+            shutil.copy(own / named, place / Path(named).name)
+            recipe = changed(recipe, {f"{table}.{field}": Path(named).name})
+    for name in system.needs:
+        weights = order.run(study.named(name)) / WEIGHTS
         if not weights.is_file():
-            raise StudyError(f"{system.name} begins with the weights of {needed}", f"{weights}, which is not there")
+            raise StudyError(f"{system.name} begins with the weights of {name}", f"{weights}, which is not there")
         try:
-            os.link(weights, place / f"{needed}.safetensors")
+            os.link(weights, place / f"{name}.safetensors")
         except OSError:  # another file system
-            shutil.copy(weights, place / f"{needed}.safetensors")
-    file = place / RECIPE
-    file.write_text(to_toml(recipe), encoding="utf-8")
-    return file
+            shutil.copy(weights, place / f"{name}.safetensors")
+    write_text(place / RECIPE, to_toml(recipe))
+    return place / RECIPE
 
 
 def _unavailable(order: Order, system: System, error: MienError) -> Outcome:

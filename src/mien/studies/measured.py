@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import re
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -17,9 +16,10 @@ from mien.errors import StudyError
 from mien.evaluation.evaluate import Evaluated, Options, evaluate
 from mien.evaluation.measures import COPIES, METRICS, NO_COPY, Estimate, Scores
 from mien.evaluation.plan import plan
+from mien.files import sha256
 from mien.machine import commit, hardware
 from mien.recipe import SCORES
-from mien.studies.manifest import System
+from mien.studies.manifest import System, recipe_of
 from mien.studies.measures import MEASURES, Ran
 from mien.studies.result import Made, PartResult, Quantity, Result, Training, packed, rows_hash
 
@@ -74,7 +74,7 @@ def measured(study: Path, system: System, run: Run, data: Path, draws: int = 100
             round(time.perf_counter() - began, 1),
             command,
         ),
-        _training(run, log),
+        _training(run, log, recipe_of(study, system).training.epochs),
         card.parameters,
         [{key: row[key] for key in _HISTORY if key in row} for row in log],
         {part: part_result(found) for part, found in evaluated.items()},
@@ -123,18 +123,18 @@ def _quantity(estimate: Estimate, share: bool) -> Quantity:
     return Quantity("share" if share else "number", value, low, high, estimate.n)
 
 
-def _training(run: Run, log: list[dict[str, float]]) -> Training:
+def _training(run: Run, log: list[dict[str, float]], planned: int) -> Training:
+    from mien.training.environment import commits_of, hardware_of
     from mien.training.remeasure import kept_epoch
 
     environment = json.loads((run.folder / "environment.json").read_text(encoding="utf-8"))
     card = read_card(run.folder / "bundle").training
-    kept = run.kept or kept_epoch(log, run.recipe)
-    fewer = re.match(r"\d+ of (\d+) epochs", run.shortened)  # as ``Shortening`` says it
-    planned = int(fewer[1]) if fewer else run.recipe.training.epochs
+    begun = Path(environment.get("recipe_folder", ""))
+    section = run.recipe.network
     return Training(
         len(log),
         planned,
-        kept,
+        run.kept or kept_epoch(log, run.recipe),
         run.stopped or (_stopped(run, log) if len(log) < run.recipe.training.epochs else ""),
         run.shortened,
         card.leaked,
@@ -142,16 +142,18 @@ def _training(run: Run, log: list[dict[str, float]]) -> Training:
         len(run.rows("train")),
         run.split.name,
         round(sum(row["seconds"] for row in log), 1),
-        environment["hardware"],
+        hardware_of(environment),
         environment["threads"],
         run.recipe.seed,
-        environment["commit"],
+        commits_of(environment),
         run.faces.provenance.source,
         run.faces.provenance.sha256,
+        sha256(run.folder / "weights.safetensors"),
+        sha256(begun / str(section.weights)) if section.own_weights and begun.is_dir() else "",
     )
 
 
 def _stopped(run: Run, log: list[dict[str, float]]) -> str:
     training = run.recipe.training
     best = max(range(len(log)), key=lambda i: log[i][training.monitor] * (1 if SCORES[training.monitor] else -1)) + 1
-    return f"{training.monitor} was best in epoch {best}, {training.patience} before"
+    return f"{training.monitor} was best in epoch {best}, {training.patience} epochs earlier"

@@ -32,8 +32,15 @@ def quick_faces(faces: FaceSet) -> FaceSet:
     return replace(taken, provenance=replace(taken.provenance, sha256=digest))
 
 
-def quick_store(source: Path, folder: Path) -> Path:
-    """Write the store of a quick run, where it is not there yet."""
+def quick_store(source: Path, runs: Path) -> Path:
+    """Write the store of a quick run, where it is not there yet.
+
+    Args:
+        source: The whole data set.
+        runs: Folder to put it in; its name tells of which set it is.
+    """
+    faces = quick_faces(open_faces(source))
+    folder = runs / f"faces-{faces.provenance.sha256[:8]}.store"
     if not folder.exists():
-        save(quick_faces(open_faces(source)), folder)
+        save(faces, folder)
     return folder

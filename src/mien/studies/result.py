@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.errors import StudyError
+from mien.errors import OutputError, StudyError
 from mien.files import write_text
 from mien.records import record
 from mien.studies.manifest import RESULT
@@ -64,6 +64,8 @@ class Training:
         commit: Of the code.
         data: Name of the source file.
         sha256: Its hash.
+        weights: Hash of the weights that were kept.
+        began_with: Hash of the file of weights that it began with; empty where it began with none of ours.
     """
 
     epochs: int
@@ -82,6 +84,8 @@ class Training:
     commit: str
     data: str
     sha256: str
+    weights: str = ""
+    began_with: str = ""
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,13 @@ class Result:
     def save(self, folder: Path) -> None:
         """Write ``result.json``, through a temporary name."""
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False)
-        write_text(folder / RESULT, text + "\n")
+        try:
+            write_text(folder / RESULT, text + "\n")
+        except OSError as error:
+            raise OutputError(
+                f"{folder / RESULT} cannot be written ({error.strerror or error})",
+                "room on the disk and a folder you may write to",
+            ) from error
 
 
 def load_result(folder: Path) -> Result | None:

@@ -189,7 +189,7 @@ def standings(of: Gathered, found: Compared) -> Table:
     called = titles(of.study)
     heads = ["system", f"accuracy, n\u00a0=\u00a0{count(found.n)}"]
     if found.drawn is not None:
-        heads += [f"interval, n\u00a0=\u00a0{count(found.drawn.sample)}", "first in so many draws"]
+        heads += [f"interval, n\u00a0=\u00a0{count(found.drawn.sample)}", "share of draws it leads"]
     rows = []
     for one in found.standings:
         name = [one.system] if called[one.system] != one.system else []

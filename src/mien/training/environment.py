@@ -28,3 +28,18 @@ def environment() -> dict[str, Any]:
         "threads": threads,
         "commit": commit(),
     }
+
+
+def commits_of(facts: dict[str, Any]) -> str:
+    """Commits that a run was trained with, in order: of its beginning, and of each time that it was gone on with."""
+    return _each(facts, "commit")
+
+
+def hardware_of(facts: dict[str, Any]) -> str:
+    """The same of the hardware."""
+    return _each(facts, "hardware")
+
+
+def _each(facts: dict[str, Any], name: str) -> str:
+    sessions = [facts, *facts.get("resumed", [])]
+    return ", then ".join(dict.fromkeys(str(one[name]) for one in sessions))

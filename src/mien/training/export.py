@@ -23,6 +23,7 @@ from mien.evaluation.calibration import fit_temperature, softmax
 from mien.evaluation.scores import Predictions
 from mien.expressions import FERPLUS, Vocabulary
 from mien.models import Network
+from mien.training.environment import commits_of, hardware_of
 from mien.training.progress import read_log
 from mien.training.run import Run
 
@@ -222,9 +223,9 @@ def _training(run: Run) -> dict[str, Any]:
         "recipe": (run.folder / "recipe.toml").read_text(encoding="utf-8"),
         "seed": run.recipe.seed,
         "epochs": len(log),
-        "hardware": environment["hardware"],
+        "hardware": hardware_of(environment),
         "seconds": sum(r["seconds"] for r in log),
-        "commit": environment["commit"],
+        "commit": commits_of(environment),
         "split": run.split.name,
         "leaked": run.split.leaked,
         "shortened": run.shortened,

@@ -170,7 +170,9 @@ class Loop:
         course.rows.append(row)
         course.epoch, course.step, course.loss, course.seconds = course.epoch + 1, 0, 0.0, 0.0
         if training.patience and course.epoch - course.best_epoch >= training.patience:
-            course.stopped = f"{training.monitor} was best in epoch {course.best_epoch}, {training.patience} before"
+            course.stopped = (
+                f"{training.monitor} was best in epoch {course.best_epoch}, {training.patience} epochs earlier"
+            )
         course.ended = bool(course.stopped) or course.epoch >= training.epochs
         self._save()
         self.state.rows, self.state.epoch, self.state.step = course.rows, course.epoch, 0

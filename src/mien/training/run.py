@@ -165,7 +165,17 @@ def resume(folder: Path, data: Path | None = None, report: Report | None = None,
             "Begin one with: mien train RECIPE",
         )
     run = _reopen(folder, data)
-    return _fit(_fabric(run.recipe, devices), run, report)
+    fabric = _fabric(run.recipe, devices)
+    if fabric.is_global_zero and not (folder / "weights.safetensors").is_file():
+        _note_resumed(folder)
+    return _fit(fabric, run, report)
+
+
+def _note_resumed(folder: Path) -> None:
+    """Add to ``environment.json`` what the rest of a run is trained with."""
+    file = folder / "environment.json"
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    write_text(file, json.dumps({**facts, "resumed": [*facts.get("resumed", []), environment()]}, indent=2) + "\n")
 
 
 def finished(folder: Path, data: Path | None = None) -> Run:
