@@ -104,3 +104,11 @@ def test_a_damaged_study_is_named(desk: Path) -> None:
     file.write_text(STUDY.replace('measures = ["loss:test"]', 'measures = ["los"]'))
     done = mien("study", "run", "paper", cwd=desk)
     assert done.returncode == 1 and "there is no measure 'los'" in done.stderr
+    file.write_text(STUDY.replace('measures = ["loss:test"]', 'measures = ["loss:nowhere"]'))
+    assert "add nowhere to its parts" in mien("study", "list", cwd=desk).stderr
+
+
+def test_one_damaged_result_costs_its_own_line(desk: Path) -> None:
+    (desk / "studies" / "paper" / "first" / "result.json").write_text("{")
+    done = mien("study", "list", cwd=desk)
+    assert done.returncode == 0 and "damaged" in done.stdout and "not run yet" in done.stdout

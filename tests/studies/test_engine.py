@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -243,7 +244,7 @@ def test_a_part_that_is_not_there_and_a_system_that_is_not_there_are_named(order
         run_study(replace(order, only=("third",)), quiet)
     text = (order.folder / "study.toml").read_text()
     (order.folder / "study.toml").write_text(
-        text.replace('parts = ["test", "public_test"]', 'parts = ["private_test"]')
+        text.replace('parts = ["test", "public_test"]', 'parts = ["test", "private_test"]')
     )
     outcome = run_study(replace(order, only=("first",)), quiet)[0]
     assert outcome.state == "failed" and "private_test" in outcome.text and "public_test" in outcome.text
@@ -257,3 +258,53 @@ def test_a_damaged_result_is_named(order: Order) -> None:
     file.write_text(json.dumps(body))
     with pytest.raises(StudyError, match=r"result\.json is damaged \(parts\.test\.n"):
         load_result(order.results / "first")
+
+
+def test_a_result_of_another_system_is_not_taken_for_its_own(order: Order) -> None:
+    run_study(replace(order, only=("first",)), quiet)
+    shutil.copy(order.results / "first" / "result.json", order.results / "second" / "result.json")
+    with pytest.raises(StudyError, match="it is of paper/first"):
+        load_result(order.results / "second")
+    with pytest.raises(StudyError, match="it is of paper/first"):
+        load_result(order.results / "first", "another")
+    outcome = run_study(replace(order, only=("second",)), quiet)[0]
+    assert outcome.state == "failed" and "it is of paper/first" in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda body: body.update(parts={}), "parts is not one or more"),
+        (lambda body: body["parts"]["test"]["scores"].pop("accuracy"), "not of accuracy"),
+        (lambda body: body["parts"]["test"].update(right="zz"), "right is not"),
+        (lambda body: body.update(unavailable="gone"), "training is given"),
+    ],
+)
+def test_a_result_that_lacks_something_is_damaged(
+    order: Order, change: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    run_study(replace(order, only=("first",)), quiet)
+    file = order.results / "first" / "result.json"
+    body = json.loads(file.read_text())
+    change(body)
+    file.write_text(json.dumps(body))
+    with pytest.raises(StudyError, match=said):
+        load_result(order.results / "first")
+
+
+def test_a_measure_that_the_study_asks_for_by_now_is_taken(order: Order) -> None:
+    run_study(replace(order, only=("first",)), quiet)
+    file = order.folder / "study.toml"
+    file.write_text(file.read_text().replace('["loss:test"]', '["loss:test", "shares"]'))
+    assert states(replace(order, only=("first",))) == {"first": "done"}
+    assert list(result(order, "first").measures) == ["loss:test", "shares"]
+    shutil.rmtree(order.out)
+    outcome = run_study(replace(order, only=("first",)), quiet)[0]
+    assert outcome.state == "kept" and "its run folder is gone" in outcome.text
+
+
+def test_a_run_folder_that_was_tampered_with_costs_its_system(order: Order) -> None:
+    run_study(replace(order, only=("first",)), quiet)
+    (order.out / "first" / "environment.json").write_text("{")
+    outcome = run_study(replace(order, only=("first",), again=True), quiet)[0]
+    assert outcome.state == "failed" and "damaged" in outcome.text and "remove it" in outcome.text

@@ -23,7 +23,7 @@ _Studies = Annotated[
 _Names = Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Studies; see mien study list.")]
 _Only = typer.Option("--only", metavar="SYSTEM", help="Only this system, and those whose weights it begins with.")
 _Data = typer.Option("--data", metavar="STORE", help="Store or source file, in place of the study's.")
-_Out = typer.Option("--out", metavar="FOLDER", help="Folder of the runs, one for each system; runs/NAME if absent.")
+_Out = typer.Option("--out", metavar="FOLDER", help="Folder of the runs; runs/NAME if absent. --quick adds -quick.")
 _Quick = typer.Option("--quick", help="One epoch on a few hundred faces, to see it run; results stay with the runs.")
 _Epochs = typer.Option(
     "--epochs", min=1, help="At most so many epochs; fewer than a recipe's mark its result as shortened."
@@ -42,13 +42,15 @@ def list_(studies: _Studies = None) -> None:
     from mien.studies.found import study_folders
     from mien.studies.manifest import load_study
 
-    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 120)
+    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 240)
     for name, folder in study_folders(studies).items():
         study = load_study(folder)
         console.print(f"[bold]{escape(name)}[/bold]  {escape(study.title)} ({escape(study.source)})")
         grid = Grid(box=None, pad_edge=False, header_style="dim")
-        for head, justify in (("system", "left"), ("", "left"), ("accuracy", "right"), ("run", "left")):
-            grid.add_column(head, justify=justify)  # type: ignore[arg-type]
+        grid.add_column("system", no_wrap=True, overflow="fold")
+        grid.add_column("")
+        grid.add_column("accuracy", justify="right", no_wrap=True)
+        grid.add_column("run")
         for system in study.system:
             grid.add_row(f"  {escape(system.name)}", escape(system.title), *_standing(folder / system.name))
         console.print(grid)
@@ -65,7 +67,7 @@ def _standing(folder: Path) -> tuple[str, str]:
     from mien.studies.result import load_result
 
     try:
-        result = load_result(folder)
+        result = load_result(folder, folder.parent.name)
     except StudyError as error:
         return "", escape(f"damaged: {error}")
     if result is None:
@@ -113,8 +115,7 @@ def run(
         runs = (out / folder.name if len(folders) > 1 else out) if out else Path("runs") / folder.name
         failed += _run(_order(folder, runs, tuple(only or ()), data, quick, epochs, limit, again), folder.name)
     if failed:
-        what = "1 system" if failed == 1 else f"{failed} systems"
-        typer.echo(f"error: {what} failed; the others have their results", err=True)
+        typer.echo(f"error: {'1 system' if failed == 1 else f'{failed} systems'} failed", err=True)
         raise typer.Exit(1)
     where = "" if studies is None else f" --studies {shlex.quote(str(studies))}"
     typer.echo(f"a page of it: mien study report{where}" if not quick else "a quick run: its numbers mean nothing")

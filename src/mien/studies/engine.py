@@ -122,14 +122,17 @@ def run_study(order: Order, tell: Tell, progress: Callable[[], Report] | None = 
     outcomes: list[Outcome] = []
     for system, old in _wanted(study, order, digest):
         try:
-            outcome = _one(study, order, system, tell, progress) if old is None else _kept(system, old)
+            outcome = _one(study, order, system, tell, progress) if old is None else _kept(order, system, old)
         except FetchError as error:
             outcome = _unavailable(order, system, error)
         except MienError as error:
             outcome = Outcome(system.name, FAILED, str(error))
         except OSError as error:
             outcome = Outcome(system.name, FAILED, f"{error.filename or order.out}: {error.strerror or error}")
-        tell(f"{system.name}: {outcome.state}{f', {outcome.text}' if outcome.text else ''}")
+        except (ValueError, KeyError, IndexError) as error:  # what a run folder holds was changed by hand
+            outcome = Outcome(system.name, FAILED, f"{order.run(system)} is damaged ({error}); remove it and run again")
+        told = outcome.text if outcome.state != FAILED else ""  # said at the end, where it is not overlooked
+        tell(f"{system.name}: {outcome.state}{f', {told}' if told else ''}")
         outcomes.append(outcome)
     return outcomes
 
@@ -167,7 +170,7 @@ def _enough(order: Order, system: System, digest: str) -> Result | None:
     if order.again:
         return None
     try:
-        old = load_result(order.results / system.name)
+        old = load_result(order.results / system.name, order.folder.name)
         if old is None or old.training is None or old.training.sha256 != digest:
             return None
         known, recipe, whole = parse(old.recipe, RESULT), order.recipe(system), recipe_of(order.folder, system)
@@ -175,12 +178,15 @@ def _enough(order: Order, system: System, digest: str) -> Result | None:
         return None  # what is wrong is told when the system is run
     if timeless(known) != timeless(recipe) or old.training.planned != whole.training.epochs:
         return None
+    if set(system.parts) - set(old.parts) or set(system.measures) - set(old.measures):
+        return None  # the study asks for more by now
     as_long = (known.training.epochs, known.data.limit) == (recipe.training.epochs, recipe.data.limit)
     return old if as_long or not old.training.shortened else None
 
 
-def _kept(system: System, old: Result) -> Outcome:
-    return Outcome(system.name, KEPT, f"it has a result of {old.made.date}", old)
+def _kept(order: Order, system: System, old: Result) -> Outcome:
+    gone = "" if order.run(system).is_dir() else "; its run folder is gone, --again trains it anew"
+    return Outcome(system.name, KEPT, f"it has a result of {old.made.date}{gone}", old)
 
 
 def timeless(recipe: Recipe) -> dict[str, object]:
@@ -196,6 +202,7 @@ def timeless(recipe: Recipe) -> dict[str, object]:
 def _one(study: Study, order: Order, system: System, tell: Tell, progress: Callable[[], Report] | None) -> Outcome:
     from mien.training import export as exporter
 
+    old = load_result(order.results / system.name, order.folder.name)  # a damaged one is told before hours of training
     section, folder = order.recipe(system).network, order.run(system)
     if not order.fetch and section.weights and not section.own_weights and not getattr(section, "weights_file", None):
         raise FetchError(f"the weights {section.weights} of {section.name}: a quick run fetches nothing from a hub")
@@ -204,7 +211,6 @@ def _one(study: Study, order: Order, system: System, tell: Tell, progress: Calla
         exporter.export(run, folder / "bundle")
     tell(f"{system.name}: evaluating")
     new = measured(order.folder, system, run, order.data, order.draws, order.command(system.name))
-    old = load_result(order.results / system.name)
     if not replaces(new, old):
         return Outcome(system.name, KEPT, "its result is of a longer run than this one", old)
     new.save(order.results / system.name)
@@ -229,7 +235,8 @@ def _trained(study: Study, order: Order, system: System, tell: Tell, progress: C
             return runs.finished(folder, order.data)
         tell(f"{system.name}: going on with {folder}")
         return runs.resume(folder, order.data, report)
-    tell(f"{system.name}: training for {wanted.training.epochs} epochs, in {folder}")
+    epochs = "1 epoch" if wanted.training.epochs == 1 else f"{wanted.training.epochs} epochs"
+    tell(f"{system.name}: training for {epochs}, in {folder}")
     shortening = runs.Shortening(wanted.training.epochs, order.limit)
     return runs.start(_prepared(study, order, system), folder, order.data, report, shortening=shortening)
 
@@ -265,7 +272,7 @@ def _unavailable(order: Order, system: System, error: MienError) -> Outcome:
 
     from mien.machine import commit, hardware
 
-    old = load_result(order.results / system.name)
+    old = load_result(order.results / system.name, order.folder.name)
     today, command = datetime.date.today().isoformat(), order.command(system.name)
     made = Made(today, version("mien"), commit(), hardware(), 0.0, command)
     reason = f"{error.came.partition(' from http')[0]}; it takes {error.expected}" if error.expected else error.came

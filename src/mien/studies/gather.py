@@ -79,7 +79,7 @@ def gather(folder: Path) -> Gathered:
     damaged: dict[str, str] = {}
     for system in study.system:
         try:
-            found = load_result(folder / system.name)
+            found = load_result(folder / system.name, folder.name)
         except StudyError as error:
             damaged[system.name] = error.came
             continue

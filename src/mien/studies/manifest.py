@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from mien.errors import StudyError
 from mien.recipe import Recipe, load
@@ -38,10 +38,13 @@ class System(Section):
 
     @field_validator("measures")
     @classmethod
-    def _known(cls, measures: list[str]) -> list[str]:
+    def _known(cls, measures: list[str], info: ValidationInfo) -> list[str]:
         for one in measures:
-            if one.partition(":")[0] not in MEASURE_NAMES:
+            name, _, part = one.partition(":")
+            if name not in MEASURE_NAMES:
                 raise ValueError(f"there is no measure {one!r}; there are {', '.join(MEASURE_NAMES)}")
+            if part and part not in info.data.get("parts", [part]):
+                raise ValueError(f"the measure {one} is of a part that it is not evaluated on; add {part} to its parts")
         return measures
 
 
@@ -110,6 +113,8 @@ class Study(Section):
                     raise ValueError(f"{system.name} needs {needed}, which is no system before it")
         groups = [(c.name, c.systems) for c in self.comparison] + [(p.name, p.systems) for p in self.picture]
         for group, systems in groups:
+            if len(set(systems)) < len(systems):
+                raise ValueError(f"{group} names a system twice")
             for name in systems:
                 if name not in names:
                     raise ValueError(f"{group} names {name}, which is no system")

@@ -141,7 +141,7 @@ def _training(run: Run, log: list[dict[str, float]], planned: int) -> Training:
         card.misscaled,
         len(run.rows("train")),
         run.split.name,
-        round(sum(row["seconds"] for row in log), 1),
+        round(sum(row["seconds"] for row in log), 2),
         hardware_of(environment),
         environment["threads"],
         run.recipe.seed,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -112,6 +113,12 @@ class PartResult:
     right: str
     rows: str
 
+    def __post_init__(self) -> None:
+        if "accuracy" not in self.scores:
+            raise ValueError(f"scores is of {', '.join(self.scores) or 'nothing'}, not of accuracy")
+        if not re.fullmatch("[0-9a-f]*", self.right) or len(self.right) != 2 * ((self.n + 7) // 8):
+            raise ValueError(f"right is not {self.n} bits in hexadecimal digits")
+
     def hits(self) -> np.ndarray:
         """(n,) bool, in the order of row ids."""
         bits = np.unpackbits(np.frombuffer(bytes.fromhex(self.right), np.uint8), count=self.n)
@@ -175,6 +182,8 @@ class Result:
             raise ValueError(f"format is {self.format}, not {FORMAT}")
         if bool(self.unavailable) == (self.training is not None):
             raise ValueError("training is given where the system could not be run, or missing where it could")
+        if bool(self.parts) == bool(self.unavailable):
+            raise ValueError("parts is not one or more where the system was run, and none where it could not be")
 
     @property
     def rank(self) -> int:
@@ -195,17 +204,24 @@ class Result:
             ) from error
 
 
-def load_result(folder: Path) -> Result | None:
+def load_result(folder: Path, study: str | None = None) -> Result | None:
     """The result in a system's folder; None where there is none yet.
 
+    Args:
+        folder: Of the system's name.
+        study: Name of the study that it must be of; any if None.
+
     Raises:
-        StudyError: It is damaged.
+        StudyError: It is damaged, or of another system or study.
     """
     path = folder / RESULT
     if not path.is_file():
         return None
     try:
-        return record(Result, json.loads(path.read_bytes()), "the result")
+        found = record(Result, json.loads(path.read_bytes()), "the result")
+        if found.system != folder.name or study not in (None, found.study):
+            raise ValueError(f"it is of {found.study}/{found.system}")
+        return found
     except (ValueError, RecursionError, OSError) as error:
         raise StudyError(
             f"{path} is damaged ({error})", f"a result of format {FORMAT}", "Delete it, and run the system again."
