@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -105,3 +106,15 @@ def deploy(desk: Path, media: Path) -> None:
     assert live.returncode == 0, live.stderr
     assert "convrelu-ann" in (desk / "live.csv").read_text(encoding="utf-8")
     assert "shortened" in live.stderr  # the bundle says what it is
+
+
+def test_the_page_of_results_is_of_these_results(tmp_path: Path) -> None:
+    shutil.copytree(ROOT, tmp_path / "studies")
+    (tmp_path / "docs").mkdir()
+    done = mien("study", "report", "--out", "docs/studies-results.md", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    written = (tmp_path / "docs" / "studies-results.md").read_text(encoding="utf-8")
+    kept = (ROOT.parent / "docs" / "studies-results.md").read_text(encoding="utf-8")
+    assert written == kept, "write it anew: mien study report --out docs/studies-results.md"
+    drawn = {p.relative_to(tmp_path / "studies") for p in (tmp_path / "studies").glob("*/pictures/*")}
+    assert drawn == {p.relative_to(ROOT) for p in ROOT.glob("*/pictures/*")}
