@@ -196,6 +196,18 @@ def _division(faces: FaceSet, part: str | None) -> Split | None:
         ) from error
 
 
+def asked_split(faces: FaceSet, section: DataSection) -> Split:
+    """The split that a recipe's ``[data]`` table asks for, where it names no file; DataError as ``own_split``."""
+    return own_split(
+        faces,
+        section.validation,
+        section.split_seed,
+        test=section.test,
+        how=section.balance,
+        leak=section.reproduce_leak,
+    )
+
+
 def trained_split(training: TrainingCard, faces: FaceSet) -> Split | None:
     """The split that a card's recipe tells without a file, if it has as many training faces as the card says.
 
@@ -209,14 +221,7 @@ def trained_split(training: TrainingCard, faces: FaceSet) -> Split | None:
         section = DataSection.model_validate({"source": "", **tomllib.loads(training.recipe)["data"]})
         if section.split is not None or section.labels not in (None, faces.vocabulary.name):
             return None
-        found = own_split(
-            faces,
-            section.validation,
-            section.split_seed,
-            test=section.test,
-            how=section.balance,
-            leak=section.reproduce_leak,
-        )
+        found = asked_split(faces, section)
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValidationError, DataError, MissingExtraError):
         return None  # of another version, or of a split that was named; nothing is known then
     return found if len(found.parts["train"]) == training.n else None

@@ -22,8 +22,9 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 
-from mien.data import FaceSet, Split, balance, open_faces, own_split, relabel
+from mien.data import FaceSet, Split, balance, open_faces, relabel
 from mien.errors import RecipeError
+from mien.evaluation.plan import asked_split
 from mien.expressions import find_map
 from mien.files import write_text
 from mien.models import BUILDERS, Network, build
@@ -136,7 +137,7 @@ def start(
     faces = _labelled(open_faces(source), used, base)
     if split_file is None and used.data.split is not None:
         split_file = base / used.data.split
-    split = _own(faces, used) if split_file is None else _given(split_file, faces, used)
+    split = asked_split(faces, used.data) if split_file is None else _given(split_file, faces, used)
     if used.data.balance and not split.balance:
         split = balance(faces, split, used.data.balance, used.data.split_seed)
     _need_every_class(faces, split, used)
@@ -327,19 +328,6 @@ def _written(text: str | None, given: Recipe, used: Recipe) -> str:
     """The recipe for the run's folder: the file as it was, where it is the whole of what was run."""
     whole = text is not None and used is given and not extends(text)
     return text if whole and text is not None else to_toml(used)
-
-
-def _own(faces: FaceSet, recipe: Recipe) -> Split:
-    """The split that the recipe asks for without naming a file."""
-    section = recipe.data
-    return own_split(
-        faces,
-        section.validation,
-        section.split_seed,
-        test=section.test,
-        how=section.balance,
-        leak=section.reproduce_leak,
-    )
 
 
 def _given(file: Path, faces: FaceSet, recipe: Recipe) -> Split:
