@@ -107,6 +107,7 @@ def test_repeated_rows_count_as_often_as_they_occur(making: Making) -> None:
     assert found["seen"].value == near(20 / 70) and found["seen"].n == 50
     assert found["accuracy_seen"].value == near(right[seen].mean()) and found["accuracy_seen"].n == 10
     assert found["accuracy_unseen"].value == near(right[~seen].mean()) and found["accuracy_unseen"].n == 40
+    assert found["by_heart"].value == near(np.where(seen, True, right).mean()) and found["by_heart"].n == 50
     assert found["log_loss"].value == near(log_loss(logits, labels)) and found["log_loss"].kind == "number"
     for name in ("accuracy", "seen", "accuracy_unseen", "log_loss"):
         one = found[name]
@@ -121,7 +122,7 @@ def test_faces_with_a_copy_in_training_count_as_seen_too(making: Making) -> None
     assert found["seen"].value == 0 and found["seen"].high == near(share_estimate(0, 30).high or 0)
     assert found["seen_copy"].value == near(len(copied) / 30)
     assert found["accuracy_seen"] == Quantity("share")
-    assert found["accuracy_unseen"].value == found["accuracy"].value
+    assert found["accuracy_unseen"].value == found["accuracy"].value == found["by_heart"].value
     blind = ran.evaluated["public_test"]
     unlooked = replace(blind.evaluation, data=replace(blind.evaluation.data, copies={}))
     without = replace(ran, evaluated={"public_test": replace(blind, evaluation=unlooked, copies={})})

@@ -33,6 +33,7 @@ def repeats(ran: Ran, part: str) -> dict[str, Quantity]:
           an identical, nearly identical or mirrored copy among the training part, as the evaluation finds them (no
           value where it did not look);
         - ``accuracy_seen``, ``accuracy_unseen``: over the rows whose row id was trained on, and the others;
+        - ``by_heart``: what ``accuracy`` would be if every row whose row id was trained on were answered rightly;
         - ``copies LABEL``: rows of the class in train, validation and test over its different faces there, so that 1 is
           a class without copies. The source's own test parts do not count.
     """
@@ -48,6 +49,7 @@ def repeats(ran: Ran, part: str) -> dict[str, Quantity]:
             "seen_copy": (copied, times),
             "accuracy_seen": (right, times * seen),
             "accuracy_unseen": (right, times * ~seen),
+            "by_heart": (right | seen, times),
         }
     )
     named = {name: mean(one) if name == "log_loss" else share(one) for name, one in over.items()}
