@@ -62,6 +62,8 @@ def test_every_command_of_the_readme_is_known_here() -> None:
         "mien evaluate mien-small fer.store --out measured",
         "pip install -c constraints.txt '.[train]'",
         "mien train mien-small --data fer2013.csv",
+        "mien study list",
+        "mien study report --out studies.html",
         "pip install -c constraints.txt -e '.[dev]' && pytest",
     ]
 
@@ -84,6 +86,8 @@ def test_commands_run(command: str, desk: Path) -> None:
         text = (desk / name).read_text().splitlines()
         if name == "faces.csv":
             assert len(text) == 3
+        elif name == "studies.html":
+            assert text[0] == "<!doctype html>" and text[-1] == "</html>"
         else:
             rows = [json.loads(line) for line in text]
             assert {row["frame"] for row in rows} == set(range(115))

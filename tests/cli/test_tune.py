@@ -81,12 +81,14 @@ def test_killed_in_a_trial_it_goes_on_there(folder: Path) -> None:
     first = (folder / "out" / "trials" / "0000" / "weights.safetensors").stat().st_mtime_ns
     half = len((folder / "out" / "trials" / "0001" / "log.csv").read_text().splitlines()) - 1
     assert 0 < half < 12 and rows(folder / "out")[0]["state"] == "complete"
-    kept = (folder / "out" / "trials" / "0001" / "environment.json").stat().st_mtime_ns
+    begun_with = (folder / "out" / "trials" / "0001" / "split.json").stat().st_mtime_ns
     done = mien("tune", *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert [(row["state"], row["epochs"]) for row in rows(folder / "out")] == [("complete", "12")] * 2
     assert (folder / "out" / "trials" / "0000" / "weights.safetensors").stat().st_mtime_ns == first
-    assert (folder / "out" / "trials" / "0001" / "environment.json").stat().st_mtime_ns == kept, "it went on"
+    assert (folder / "out" / "trials" / "0001" / "split.json").stat().st_mtime_ns == begun_with, "it went on"
+    noted = json.loads((folder / "out" / "trials" / "0001" / "environment.json").read_text())
+    assert len(noted["resumed"]) == 1 and noted["resumed"][0]["commit"] == noted["commit"]
     log = (folder / "out" / "trials" / "0001" / "log.csv").read_text().splitlines()[1:]
     assert [int(line.split(",")[0]) for line in log] == list(range(1, 13)), "each epoch once"
 
