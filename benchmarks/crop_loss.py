@@ -16,26 +16,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from crop_geometry import canvas_of
 from machine import keep, shipped_split
 from mien import bundle
 from mien.data import open_faces
 from mien.faces import CropGeometry, crop, frame_of, measured
 from mien.inference.detect import Detector, Haar, YuNet
+from mien.studies.measures.deployed import grounds
 
 LIMIT = 0.02
-
-
-def laid_out(faces: np.ndarray, seed: int) -> list[tuple[np.ndarray, tuple[int, int], int]]:
-    """Canvas, corner and side for each face."""
-    rng = np.random.default_rng(seed)
-    out = []
-    for face in faces:
-        side = int(rng.integers(60, 301))
-        h, w = (int(side * rng.uniform(1.4, 2.6)) for _ in range(2))
-        corner = (int(rng.integers(0.1 * side, w - 1.1 * side)), int(rng.integers(0.1 * side, h - 1.1 * side)))
-        out.append((canvas_of(face, side, corner, (h, w), int(face.mean())), corner, side))
-    return out
 
 
 def cut(detector: Detector, shape: CropGeometry, pictures: list[Any]) -> tuple[np.ndarray, np.ndarray, int]:
@@ -71,7 +59,7 @@ def main() -> None:
     rows = shipped_split(stored).parts[options.part][: options.faces]
     at = stored.positions(rows)
     truth = stored.labels[at]
-    pictures = laid_out(stored.faces[at], 0)
+    pictures = list(grounds(stored.faces[at]))
 
     def answers(faces: np.ndarray) -> np.ndarray:
         parts = [

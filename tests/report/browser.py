@@ -12,12 +12,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import pytest
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def program() -> str | None:
     """Path of a Chromium, if there is one."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def required() -> str:
+    """The same; skips the test where there is none, and fails it in CI."""
+    if (found := program()) is not None:
+        return found
+    reason = "there is no Chromium: apt-get install chromium"
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason} (this must run, not skip, in CI)")
+    pytest.skip(reason)
 
 
 class Browser:

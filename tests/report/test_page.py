@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 import string
 from html.parser import HTMLParser
@@ -20,7 +19,7 @@ from mien.report.gather import gather
 from mien.report.page import html
 from mien.report.writing import write
 from report import samples
-from report.browser import browser, program
+from report.browser import browser, required
 
 NASTY = '<script>document.title="run"</script><img src=x onerror="document.title=1">&amp; "\'</table></style>'
 VOID = {"meta", "link", "img"}
@@ -157,12 +156,7 @@ FOLDED = "[...document.querySelectorAll('details')].map(e => e.offsetHeight)"  #
 
 
 def test_in_a_browser(tmp_path: Path) -> None:
-    found = program()
-    if found is None:
-        reason = "there is no Chromium: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{reason} (this must run, not skip, in CI)")
-        pytest.skip(reason)
+    found = required()
     page = full(tmp_path)
     nasty = [f"{NASTY} {i}" for i in range(13)]
     samples.save(tmp_path / "b", samples.of_classes(nasty, texts=NASTY))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from dataclasses import replace
@@ -29,7 +28,7 @@ from mien.studies.pictures import pictures
 from mien.studies.result import Result
 from mien.studies.wording import check_wording
 from mien.studies.writing import write
-from report.browser import browser, program
+from report.browser import browser, required
 from report.test_page import PAPER, TOO_WIDE, Outline
 from studies import samples
 
@@ -375,12 +374,7 @@ def test_our_own_studies_name_only_what_there_can_be(folder: str) -> None:
 
 
 def test_in_a_browser(tmp_path: Path) -> None:
-    found = program()
-    if found is None:
-        reason = "there is no Chromium: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{reason} (this must run, not skip, in CI)")
-        pytest.skip(reason)
+    found = required()
     path = tmp_path / "page.html"
     write(path, [samples.write(tmp_path / "paper")])
     with browser(found, tmp_path / "profile") as chromium:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.data import open_faces
 from mien.errors import FetchError, MienError, StudyError
 from mien.files import write_text
+from mien.machine import commit, hardware
 from mien.recipe import Recipe, changed, load, parse, to_toml
 from mien.recipe.extending import FILES
 from mien.studies.manifest import RECIPE, RESULT, Study, System, load_study, recipe_of
@@ -86,7 +89,7 @@ class Outcome:
 
     Attributes:
         system: Its name.
-        state: ``done``, ``kept`` (it had a result), ``unavailable`` (weights or a package are not to be had) or
+        state: ``done``, ``kept`` (it had a result), ``unavailable`` (pre-trained weights are not to be had) or
             ``failed``.
         text: What there is to say about it.
         result: Its result; None where it failed.
@@ -267,11 +270,6 @@ def _prepared(study: Study, order: Order, system: System) -> Path:
 
 def _unavailable(order: Order, system: System, error: MienError) -> Outcome:
     """Note why a system could not be run, unless it has been before."""
-    import datetime
-    from importlib.metadata import version
-
-    from mien.machine import commit, hardware
-
     old = load_result(order.results / system.name, order.folder.name)
     today, command = datetime.date.today().isoformat(), order.command(system.name)
     made = Made(today, version("mien"), commit(), hardware(), 0.0, command)

@@ -18,7 +18,6 @@ from mien.evaluation.measures import COPIES, METRICS, NO_COPY, Estimate, Scores
 from mien.evaluation.plan import plan
 from mien.files import sha256
 from mien.machine import commit, hardware
-from mien.recipe import SCORES
 from mien.studies.manifest import System, recipe_of
 from mien.studies.measures import MEASURES, Ran
 from mien.studies.result import Made, PartResult, Quantity, Result, Training, packed, rows_hash
@@ -154,6 +153,8 @@ def _training(run: Run, log: list[dict[str, float]], planned: int) -> Training:
 
 
 def _stopped(run: Run, log: list[dict[str, float]]) -> str:
+    from mien.training.remeasure import best_epoch
+
     training = run.recipe.training
-    best = max(range(len(log)), key=lambda i: log[i][training.monitor] * (1 if SCORES[training.monitor] else -1)) + 1
+    best = best_epoch(log, run.recipe)
     return f"{training.monitor} was best in epoch {best}, {training.patience} epochs earlier"

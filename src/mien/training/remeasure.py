@@ -117,11 +117,13 @@ def kept_epoch(log: Sequence[dict[str, float]], recipe: Recipe) -> int:
         log: Rows of its ``log.csv``.
         recipe: As run.
     """
-    training = recipe.training
-    if training.keep == "last":
-        return len(log)
-    watched = [row[training.monitor] for row in log]
-    return watched.index(max(watched) if SCORES[training.monitor] else min(watched)) + 1
+    return len(log) if recipe.training.keep == "last" else best_epoch(log, recipe)
+
+
+def best_epoch(log: Sequence[dict[str, float]], recipe: Recipe) -> int:
+    """The first epoch, counted from 1, with the best value of what the recipe monitors."""
+    watched = [row[recipe.training.monitor] for row in log]
+    return watched.index(max(watched) if SCORES[recipe.training.monitor] else min(watched)) + 1
 
 
 def _right(run: Run, train: FaceRows, fabric: Fabric, section: AugmentSection, dropout: bool, batch: int) -> int:

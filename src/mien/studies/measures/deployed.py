@@ -58,7 +58,7 @@ def deployment(ran: Ran, part: str) -> dict[str, Quantity]:
 
 
 def grounds(faces: np.ndarray) -> Iterator[tuple[np.ndarray, tuple[int, int], int]]:
-    """Lay each face at a random place on a larger even picture, as ``benchmarks/crop_loss.py`` does.
+    """Lay each face at a random place on a larger even picture; the same places for as many faces.
 
     Args:
         faces: (n, s, s) uint8 gray.
