@@ -50,6 +50,15 @@ def test_a_shortened_run_says_so(desk: Path) -> None:
     assert "SHORTENED: 1 of 2 epochs, about 40 faces of each part" in mien("study", "list", cwd=desk).stdout
 
 
+def test_a_leaked_score_is_listed_as_such(desk: Path) -> None:
+    file = desk / "studies" / "paper" / "first" / "recipe.toml"
+    file.write_text(FIRST.replace("test = 0.2", 'test = 0.2\nbalance = "over"\nreproduce_leak = true'))
+    done = mien("study", "run", "paper", "--only", "first", cwd=desk)
+    assert done.returncode == 0, done.stderr
+    listed = mien("study", "list", cwd=desk).stdout
+    assert listed.count("LEAKED") == 1 and "% test" in listed
+
+
 def test_a_quick_run_leaves_the_study_alone(desk: Path) -> None:
     done = mien("study", "run", "--quick", cwd=desk)
     assert done.returncode == 0, done.stderr

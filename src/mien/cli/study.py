@@ -65,6 +65,7 @@ def _standing(folder: Path) -> tuple[str, str]:
     from mien.errors import StudyError
     from mien.report.numbers import share
     from mien.studies.result import load_result
+    from mien.studies.tables import is_leaked
 
     try:
         result = load_result(folder, folder.parent.name)
@@ -75,7 +76,8 @@ def _standing(folder: Path) -> tuple[str, str]:
     if result.training is None:
         return "", escape(f"cannot be run: {result.unavailable}")
     part, scores = next(iter(result.parts.items()))
-    said = f"{share(scores.scores['accuracy'].value)} {part}"
+    marks = ["LEAKED"] * is_leaked(result, part) + ["MISSCALED"] * bool(result.training.misscaled)
+    said = " ".join([*marks, share(scores.scores["accuracy"].value), part])
     epochs = f"{result.training.epochs} epochs"
     return said, escape(f"SHORTENED: {result.training.shortened}" if result.training.shortened else epochs)
 
