@@ -12,8 +12,7 @@ import pytest
 
 from mien.evaluation import published
 from mien.recipe import parse
-from mien.studies.engine import timeless
-from mien.studies.manifest import MEASURE_NAMES, NOTES, PUBLISHED, RECIPE, load_study, recipe_of
+from mien.studies.manifest import MEASURE_NAMES, NOTES, PUBLISHED, RECIPE, load_study, recipe_of, timeless
 from mien.studies.measures import MEASURES
 from mien.studies.result import load_result
 from mien.studies.wording import check_wording

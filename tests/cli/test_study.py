@@ -117,6 +117,27 @@ def test_a_damaged_study_is_named(desk: Path) -> None:
     assert "add nowhere to its parts" in mien("study", "list", cwd=desk).stderr
 
 
+def test_what_a_study_calls_by_a_wrong_name_is_told_with_its_place(desk: Path) -> None:
+    file = desk / "studies" / "paper" / "study.toml"
+    file.write_text(STUDY.replace("measures =", "measure ="))
+    said = mien("study", "list", cwd=desk).stderr
+    assert "system 1 (first): no such field measure, did you mean measures?" in " ".join(said.split())
+    file.write_text(STUDY.replace('title = "The first"\n', "").replace("believe", "beleive"))
+    said = " ".join(mien("study", "list", cwd=desk).stderr.split())
+    assert "system 1 (first): title is missing" in said and "no such field beleive, did you mean believe?" in said
+
+
+def test_a_result_of_another_recipe_is_listed_and_warned_of(desk: Path) -> None:
+    assert mien("study", "run", "paper", "--only", "first", cwd=desk).returncode == 0
+    assert "OUTDATED" not in mien("study", "list", cwd=desk).stdout
+    recipe = desk / "studies" / "paper" / "first" / "recipe.toml"
+    recipe.write_text(FIRST.replace("1e-2", "2e-2"))
+    assert "2 epochs; OUTDATED: its recipe was changed since" in mien("study", "list", cwd=desk).stdout
+    told = mien("study", "report", "--out", "page.json", cwd=desk)
+    assert told.returncode == 0
+    assert "warning: paper/first: its result is out of date: its recipe was changed since" in told.stderr
+
+
 def test_one_damaged_result_costs_its_own_line(desk: Path) -> None:
     (desk / "studies" / "paper" / "first" / "result.json").write_text("{")
     done = mien("study", "list", cwd=desk)

@@ -29,6 +29,19 @@ counts = { happy = 300, sad = 100 }
 [[result]]
 accuracy = 0.83
 """
+RECIPE = """\
+name = "faces"
+[data]
+source = "faces.parquet"
+validation = 0.1
+test = 0.2
+[network]
+name = "model-1"
+[training]
+epochs = 32
+batch_size = 32
+learning_rate = 1e-3
+"""
 STUDY = """\
 title = "A paper on <b>faces</b>"
 source = "Someone 2020"
@@ -139,7 +152,7 @@ def result(
         *(22_968, "the source's own, test 0.2", 246.0, "A Processor, 2 cores", 2, 1234),
         *("0123456789ab+changes", "faces.parquet", "ab" * 32),
     )
-    return Result("paper", system, "seed = 1\n", _made(), training, parameters, history, parts, measures=measures or {})
+    return Result("paper", system, RECIPE, _made(), training, parameters, history, parts, measures=measures or {})
 
 
 def _made() -> Made:
@@ -162,7 +175,7 @@ def results() -> dict[str, Result]:
         "wrong-input": result(
             "wrong-input", {"public_test": part(0.4, 6, first_row=5000)}, 1_000, misscaled="unit pixels for weights"
         ),
-        "absent": Result("paper", "absent", "seed = 1\n", _made(), unavailable="weights.bin cannot be fetched"),
+        "absent": Result("paper", "absent", RECIPE, _made(), unavailable="weights.bin cannot be fetched"),
     }
 
 
@@ -174,6 +187,7 @@ def write(folder: Path, toml: str = STUDY, given: dict[str, Result] | None = Non
     (folder / "NOTES.md").write_text("Notes.\n", encoding="utf-8")
     for name, one in (results() if given is None else given).items():
         (folder / name).mkdir(exist_ok=True)
+        (folder / name / "recipe.toml").write_text(RECIPE, encoding="utf-8")
         one.save(folder / name)
     return folder
 

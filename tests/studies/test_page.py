@@ -104,6 +104,44 @@ def test_a_damaged_result_costs_its_own_row(tmp_path: Path) -> None:
     assert row(found, "As it should be")[2].startswith("62.7%")
 
 
+def test_a_result_of_another_recipe_says_so(tmp_path: Path) -> None:
+    folder = samples.write(tmp_path / "paper")
+    assert not any(note.startswith("OUTDATED") for note in table(page(folder), "paper-systems").notes)
+    recipe = folder / "plain" / "recipe.toml"
+    recipe.write_text(samples.RECIPE.replace("1e-3", "2e-3"), encoding="utf-8")
+    (folder / "leaked" / "recipe.toml").write_text(samples.RECIPE.replace("= 32\nb", "= 33\nb"), encoding="utf-8")
+    (folder / "short" / "recipe.toml").write_text("[", encoding="utf-8")
+    (folder / "absent" / "recipe.toml").write_text(samples.RECIPE.replace("0.2", "0.3"), encoding="utf-8")
+    found = table(page(folder), "paper-systems")
+    for head in ("As it", "Over-sample", "Weights that"):
+        assert row(found, head)[0].endswith("OUTDATED: its recipe was changed since)"), head
+    assert "OUTDATED: its recipe cannot be read: " in row(found, "Shortened")[0]
+    assert "OUTDATED" not in row(found, "Wrong input")[0] and found.notes[-1].startswith("OUTDATED: ")
+    lines: list[str] = []
+    write(tmp_path / "page.json", [folder], lines.append)
+    assert len(lines) == 4 and "paper/plain: its result is out of date: its recipe was changed since" in lines
+    # The words of a recipe do not matter, only what they say.
+    recipe.write_text("# A comment.\n" + samples.RECIPE.replace("1e-3", "0.001"), encoding="utf-8")
+    assert "plain" not in gather(folder).outdated
+
+
+def test_a_result_without_what_is_asked_for_by_now_says_so(tmp_path: Path) -> None:
+    toml = samples.STUDY.replace('measures = ["loss:test", "shares"]', 'measures = ["loss:test", "shares", "repeats"]')
+    found = gather(samples.write(tmp_path / "paper", toml))
+    assert found.outdated == {"plain": "asked for since: repeats"}
+
+
+def test_a_sentence_that_cannot_be_filled_costs_its_own_row(tmp_path: Path) -> None:
+    toml = samples.STUDY.replace("{plain/loss:test/log_loss:short}", "{plain/loss:test/los}")
+    folder, lines = samples.write(tmp_path / "paper", toml), list[str]()
+    findings = table(page(folder), "paper-findings")
+    said = row(findings, "83.0%")
+    assert said[1].startswith("58.0%") and said[2].startswith("This sentence cannot be filled: {plain/loss:test/los}")
+    assert row(findings, "More.")[1].startswith("Not measured yet")
+    write(tmp_path / "page.json", [folder], lines.append)
+    assert len(lines) == 1 and lines[0].startswith("paper, finding 'The headline', explanation: {plain/loss:test/los}")
+
+
 # ---- claims
 
 

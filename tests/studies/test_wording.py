@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mien.errors import StudyError
 from mien.studies.compared import VALUES, Unmeasured, compare
 from mien.studies.result import Quantity, Result
-from mien.studies.wording import Known, check_wording, fill, systems_in, written
+from mien.studies.wording import Known, check_wording, fill, systems_in, unsayable, written
 from studies import samples
 
 
@@ -49,7 +49,7 @@ def test_a_number_is_written_as_its_kind_wants(quantity: Quantity, form: str, te
 
 
 def test_what_is_no_share_has_no_points() -> None:
-    with pytest.raises(StudyError, match="a count cannot be written in points"):
+    with pytest.raises(StudyError, match="a count is to be written in points"):
         written(Quantity("count", 3.0), "points")
 
 
@@ -114,8 +114,6 @@ def test_widths_have_no_sign_and_margins_an_interval(known: Known) -> None:
     [
         ("{later/public_test/accuracy}", ("later",)),
         ("{plain/public_test/accuracy} and {later/parameters}, {later/training/seconds}", ("later",)),
-        ("{plain/public_test/no_copy}", ("public_test/no_copy of plain",)),
-        ("{plain/loss:test/wrong}", ("loss:test/wrong of plain",)),
         ("{absent/public_test/accuracy}", ("absent, which could not be run",)),
         ("{later/public_test/accuracy - absent/public_test/accuracy}", ("later", "absent, which could not be run")),
         ("{open/n}", ("later",)),
@@ -125,6 +123,30 @@ def test_what_is_missing_is_named(known: Known, text: str, missing: tuple[str, .
     found = fill(text, known)
     assert found == Unmeasured(missing)
     assert str(found) == f"not measured yet: needs {', '.join(missing)}"
+
+
+def test_a_measure_that_a_result_was_not_asked_for_is_waited_for(tmp_path: Path) -> None:
+    results = samples.results()
+    results["plain"] = replace(results["plain"], measures={})
+    assert fill("{plain/loss:test/log_loss}", made(tmp_path, results)) == Unmeasured(("loss:test of plain",))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{plain/public_test/no_copy}", "{plain/public_test/no_copy} is not in the result; expected one of accuracy"),
+        ("{plain/loss:test/log_los}", "{plain/loss:test/log_los} is not in the result; expected log_loss"),
+        ("{plain/parameters:points}", "a count is to be written in points"),
+    ],
+)
+def test_what_no_run_can_fill_is_no_waiting(known: Known, text: str, problem: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        fill(text, known)
+    assert problem in str(caught.value)
+    finding = known.study.finding[0].model_copy(update={"explanation": f"So {text}."})
+    wrong = replace(known, study=known.study.model_copy(update={"finding": [finding], "believe": text}))
+    assert [line.partition(": ")[0] for line in unsayable(wrong)] == ["believe", "finding 'The headline', explanation"]
+    assert problem in unsayable(wrong)[0] and unsayable(known) == []
 
 
 def test_a_comparison_waits_for_all_of_its_systems(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mien.studies.engine import Order, Outcome
+    from mien.studies.manifest import System
 
 app = typer.Typer(no_args_is_help=True, help="Run the papers' systems, and say which of their numbers to believe.")
 
@@ -52,34 +53,34 @@ def list_(studies: _Studies = None) -> None:
         grid.add_column("accuracy", justify="right", no_wrap=True)
         grid.add_column("run")
         for system in study.system:
-            grid.add_row(f"  {escape(system.name)}", escape(system.title), *_standing(folder / system.name))
+            grid.add_row(f"  {escape(system.name)}", escape(system.title), *map(escape, _standing(folder, system)))
         console.print(grid)
         console.print()
     typer.echo("run one with: mien study run NAME [--only SYSTEM]   read all with: mien study report")
 
 
-def _standing(folder: Path) -> tuple[str, str]:
+def _standing(folder: Path, system: System) -> tuple[str, str]:
     """Accuracy of a system on its first part, and how it was run."""
-    from rich.markup import escape
-
     from mien.errors import StudyError
     from mien.report.numbers import share
+    from mien.studies.gather import out_of_date
     from mien.studies.result import load_result
     from mien.studies.tables import is_leaked
 
     try:
-        result = load_result(folder, folder.parent.name)
+        result = load_result(folder / system.name, folder.name)
     except StudyError as error:
-        return "", escape(f"damaged: {error}")
+        return "", f"damaged: {error}"
     if result is None:
         return "", "not run yet"
     if result.training is None:
-        return "", escape(f"cannot be run: {result.unavailable}")
+        return "", f"cannot be run: {result.unavailable}"
     part, scores = next(iter(result.parts.items()))
     marks = ["LEAKED"] * is_leaked(result, part) + ["MISSCALED"] * bool(result.training.misscaled)
     said = " ".join([*marks, share(scores.scores["accuracy"].value), part])
-    epochs = f"{result.training.epochs} epochs"
-    return said, escape(f"SHORTENED: {result.training.shortened}" if result.training.shortened else epochs)
+    shortened, outdated = result.training.shortened, out_of_date(folder, system, result)
+    ran = f"SHORTENED: {shortened}" if shortened else f"{result.training.epochs} epochs"
+    return said, f"{ran}; OUTDATED: {outdated}" if outdated else ran
 
 
 @app.command()
@@ -201,5 +202,5 @@ def report(
     from mien.studies.writing import write
 
     folders = [study_folder(name, studies) for name in names] if names else list(study_folders(studies).values())
-    write(out, folders)
+    write(out, folders, lambda line: typer.echo(f"warning: {line}", err=True))
     typer.echo(f"{out}: {len(folders)} {'study' if len(folders) == 1 else 'studies'}")

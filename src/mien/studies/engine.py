@@ -17,7 +17,7 @@ from mien.files import write_text
 from mien.machine import commit, hardware
 from mien.recipe import Recipe, changed, load, parse, to_toml
 from mien.recipe.extending import FILES
-from mien.studies.manifest import RECIPE, RESULT, Study, System, load_study, recipe_of
+from mien.studies.manifest import RECIPE, RESULT, Study, System, load_study, recipe_of, timeless
 from mien.studies.measured import measured
 from mien.studies.result import Made, Result, load_result, replaces
 
@@ -190,16 +190,6 @@ def _enough(order: Order, system: System, digest: str) -> Result | None:
 def _kept(order: Order, system: System, old: Result) -> Outcome:
     gone = "" if order.run(system).is_dir() else "; its run folder is gone, --again trains it anew"
     return Outcome(system.name, KEPT, f"it has a result of {old.made.date}{gone}", old)
-
-
-def timeless(recipe: Recipe) -> dict[str, object]:
-    """A recipe without what shortens it, and where its data and maps lie: what makes two of them the same system."""
-    values = recipe.model_dump()
-    values["training"].pop("epochs")
-    for field in ("limit", "source"):
-        values["data"].pop(field)
-    values["data"]["map"] = recipe.data.map and Path(recipe.data.map).name
-    return values
 
 
 def _one(study: Study, order: Order, system: System, tell: Tell, progress: Callable[[], Report] | None) -> Outcome:

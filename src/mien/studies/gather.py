@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.errors import StudyError
+from mien.errors import MienError, StudyError
 from mien.evaluation.published import Published
 from mien.evaluation.published import load as load_published
+from mien.recipe import parse
 from mien.report.numbers import NOTHING
 from mien.studies.compared import Compared, Unmeasured, compare
-from mien.studies.manifest import PUBLISHED, Finding, Study, load_study
+from mien.studies.manifest import PUBLISHED, RESULT, Finding, Study, System, load_study, recipe_of, timeless
 from mien.studies.result import Result, load_result
-from mien.studies.wording import Known, check_wording, fill, systems_in
+from mien.studies.wording import Known, check_wording, fill, systems_in, unsayable
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Gathered:
         damaged: Why a result cannot be read, by system.
         compared: Its comparisons, by name.
         published: The paper's figures; None where there are none.
+        outdated: Why a result is not of what the study asks for now, by system.
     """
 
     folder: Path
@@ -35,6 +37,12 @@ class Gathered:
     damaged: dict[str, str]
     compared: dict[str, Compared | Unmeasured]
     published: Published | None
+    outdated: dict[str, str]
+
+    @property
+    def known(self) -> Known:
+        """What its sentences can name."""
+        return Known(self.study, self.results, self.compared)
 
     @property
     def name(self) -> str:
@@ -42,23 +50,34 @@ class Gathered:
         return self.folder.resolve().name
 
     def said(self, text: str, besides: str = "") -> str:
-        """A sentence of the study with its numbers, or what it waits for.
+        """A sentence of the study with its numbers, or what it waits for, or what is wrong with it.
 
         Args:
             text: The sentence.
             besides: Another one that is read with it: of both together it is said which runs were shortened.
         """
-        found = fill(text, Known(self.study, self.results, self.compared))
+        try:
+            found = fill(text, self.known)
+        except StudyError as error:
+            return f"This sentence cannot be filled: {error}"
         if isinstance(found, Unmeasured):
             return f"{str(found)[0].upper()}{str(found)[1:]}."
         return found + self._shortened(systems_in(text + besides, self.study))
 
     def explained(self, finding: Finding) -> str:
         """Why a number came out as it did, with its numbers; a dash where that was not measured yet."""
-        known = Known(self.study, self.results, self.compared)
-        found = [fill(text, known) for text in (finding.measured, finding.explanation)]
+        try:
+            found = [fill(text, self.known) for text in (finding.measured, finding.explanation)]
+        except StudyError:
+            return self.said(finding.explanation)
         # Of what was not measured an explanation would be a guess.
         return NOTHING if any(isinstance(one, Unmeasured) for one in found) else str(found[1])
+
+    def warnings(self) -> list[str]:
+        """What is wrong with the study and its results, a line each; none of it keeps its page from being written."""
+        lines = [f"{self.name}/{system}: its result cannot be read: {why}" for system, why in self.damaged.items()]
+        lines += [f"{self.name}/{system}: its result is out of date: {why}" for system, why in self.outdated.items()]
+        return lines + [f"{self.name}, {one}" for one in unsayable(self.known)]
 
     def _shortened(self, systems: Sequence[str]) -> str:
         runs = {name: self.results[name].training for name in systems if name in self.results}
@@ -87,4 +106,27 @@ def gather(folder: Path) -> Gathered:
             results[system.name] = found
     compared = {asked.name: compare(asked, results) for asked in study.comparison}
     path = folder / PUBLISHED
-    return Gathered(folder, study, results, damaged, compared, load_published(path) if path.is_file() else None)
+    published = load_published(path) if path.is_file() else None
+    outdated = {name: why for name, found in results.items() if (why := out_of_date(folder, study.named(name), found))}
+    return Gathered(folder, study, results, damaged, compared, published, outdated)
+
+
+def out_of_date(folder: Path, system: System, result: Result) -> str:
+    """Why a result is not of what its study asks for now; empty where it is.
+
+    Args:
+        folder: Of the study.
+        system: The system.
+        result: Its result.
+    """
+    try:
+        recipe = recipe_of(folder, system)
+        known = parse(result.recipe, RESULT)
+    except MienError as error:
+        return f"its recipe cannot be read: {error.came}"
+    planned = known.training.epochs if result.training is None else result.training.planned
+    if timeless(known) != timeless(recipe) or planned != recipe.training.epochs:
+        return "its recipe was changed since"
+    more = [one for one in system.parts if result.parts and one not in result.parts]
+    more += [one for one in system.measures if result.parts and one not in result.measures]
+    return f"asked for since: {', '.join(more)}" if more else ""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -127,6 +129,9 @@ class Study(Section):
         return next(s for s in self.system if s.name == name)
 
 
+_TABLES: dict[str, type[Section]] = {"system": System, "comparison": Comparison, "finding": Finding, "picture": Picture}
+
+
 def load_study(folder: Path) -> Study:
     """Read and check a study's ``study.toml``.
 
@@ -135,16 +140,52 @@ def load_study(folder: Path) -> Study:
     """
     path = folder / FILE
     try:
-        return Study.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StudyError(f"{path} cannot be read ({error.strerror})", f"a study with a {FILE}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise StudyError(f"{path} is not TOML ({error})", "a study in TOML") from error
+    try:
+        return Study.model_validate(values)
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
-        raise StudyError(f"{path}: {'; '.join(problems)}", "the fields of a study") from error
+        problems = [_problem(e, values) for e in error.errors()]
+        raise StudyError(f"{path}: {'; '.join(problems)}", "the fields of a study, see docs/studies.md") from error
+
+
+def _problem(error: Any, values: Mapping[str, Any]) -> str:
+    """One of pydantic's errors in a phrase: the table that it is in, and the nearest name where one is unknown."""
+    path, where = list(error["loc"]), ""
+    kind: type[Section] = Study
+    if len(path) > 1 and path[0] in _TABLES:
+        row = values[path[0]][path[1]]
+        called = (row.get("name") or row.get("title")) if isinstance(row, dict) else None
+        where = f"{path[0]} {path[1] + 1}{f' ({called})' if called else ''}: "
+        kind, path = _TABLES[path[0]], path[2:]
+    field = ".".join(map(str, path))
+    if error["type"] == "missing":
+        return f"{where}{field} is missing"
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(field, kind.model_fields, 1)
+        return f"{where}no such field {field}, {f'did you mean {near[0]}?' if near else _there_are(kind)}"
+    message = error["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    return where + (f"{field}: {message}" if field else message)
+
+
+def _there_are(kind: type[Section]) -> str:
+    return f"there are {', '.join(kind.model_fields)}"
 
 
 def recipe_of(folder: Path, system: System) -> Recipe:
     """The recipe of a system of the study in ``folder``; RecipeError where there is none or it is wrong."""
     return load(folder / system.name / RECIPE)
+
+
+def timeless(recipe: Recipe) -> dict[str, object]:
+    """A recipe without what shortens it, and where its data and maps lie: what makes two of them the same system."""
+    values = recipe.model_dump()
+    values["training"].pop("epochs")
+    for field in ("limit", "source"):
+        values["data"].pop(field)
+    values["data"]["map"] = recipe.data.map and Path(recipe.data.map).name
+    return values

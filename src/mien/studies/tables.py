@@ -62,6 +62,8 @@ def systems(of: Gathered) -> Table:
         notes.append("MISSCALED: on purpose, to show what the mistake does.")
     if any(r.training is not None and r.training.shortened for r in of.results.values()):
         notes.append("SHORTENED: trained for less than the recipe says; a full run may score otherwise.")
+    if of.outdated:
+        notes.append("OUTDATED: the study asks for another recipe, part or measure by now; mien study run has it anew.")
     words = frozenset({1, len(heads) - 3, len(heads) - 1})
     return Table(f"{of.name}-systems", f"The systems of {of.name}", heads, rows, notes, words)
 
@@ -75,12 +77,14 @@ def _system(of: Gathered, system: System, parts: Sequence[str]) -> Row:
             why = f"its result cannot be read: {of.damaged[system.name]}"
         elif result is not None:
             why = f"could not be run: {result.unavailable}"
+            why += f"; OUTDATED: {of.outdated[system.name]}" if system.name in of.outdated else ""
         blank = Cell(NOTHING)
         return Row([Cell(system.title, f"{system.name}: {why}"), claim, *empty, blank, blank, blank])
     training = result.training
     marks = [system.name]
     marks += [f"LEAKED: {training.leaked}"] if training.leaked else []
     marks += [f"MISSCALED: {training.misscaled}"] if training.misscaled else []
+    marks += [f"OUTDATED: {of.outdated[system.name]}"] if system.name in of.outdated else []
     accuracies = [_accuracy(result, part) for part in parts]
     ran_on = f"{training.hardware}, {training.threads} {'thread' if training.threads == 1 else 'threads'}"
     ran = f"{duration(training.seconds)} on {ran_on}; seed {training.seed}; commit {_commit(training.commit)}"

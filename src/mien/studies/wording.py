@@ -14,6 +14,7 @@ percentage points. Where the sentence goes on with "points" after a number in po
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -90,13 +91,32 @@ def check_wording(study: Study) -> None:
     Raises:
         StudyError: One is not written as a placeholder, or names a system, group or number that cannot be; names all.
     """
+    problems = [f"{where}: {problem}" for where, text in _texts(study).items() for problem in _problems(text, study)]
+    if problems:
+        raise StudyError("; ".join(problems), "numbers of this study", f"A number is named as {_FORM}.")
+
+
+def unsayable(known: Known) -> list[str]:
+    """What is wrong with the sentences of a study, seen beside its results: where it stands, and why, each on a line.
+
+    ``check_wording`` cannot know it: what a measure gives, and of what kind, is known when it was taken.
+    """
+    found = []
+    for where, text in _texts(known.study).items():
+        try:
+            fill(text, known)
+        except StudyError as error:
+            found.append(f"{where}: {error}")
+    return found
+
+
+def _texts(study: Study) -> dict[str, str]:
+    """The sentences of a study, by where they stand."""
     texts = {"believe": study.believe}
     for finding in study.finding:
         texts[f"finding {finding.title!r}, measured"] = finding.measured
         texts[f"finding {finding.title!r}, explanation"] = finding.explanation
-    problems = [f"{where}: {problem}" for where, text in texts.items() for problem in _problems(text, study)]
-    if problems:
-        raise StudyError("; ".join(problems), "numbers of this study", f"A number is named as {_FORM}.")
+    return texts
 
 
 def fill(text: str, known: Known) -> str | Unmeasured:
@@ -110,7 +130,8 @@ def fill(text: str, known: Known) -> str | Unmeasured:
         The sentence; where one of its numbers is missing, which.
 
     Raises:
-        StudyError: A placeholder that cannot be, or a difference of numbers of different kinds.
+        StudyError: A number that its result does not have, in points what is no share, or a difference of numbers of
+            different kinds.
     """
     missing: list[str] = []
 
@@ -145,7 +166,7 @@ def written(quantity: Quantity, form: str = "", *, signed: bool = False) -> str:
         StudyError: ``points`` of what is not a share.
     """
     if form == IN_POINTS and quantity.kind != "share":
-        raise StudyError(f"a {quantity.kind} cannot be written in points", "a share, or a difference of two")
+        raise StudyError(f"a {quantity.kind} is to be written in points", "a share, or a difference of two")
     if quantity.kind == "text":
         return quantity.text
     if quantity.value is None:
@@ -301,8 +322,13 @@ def _looked_up(one: Reference, known: Known) -> Quantity | Unmeasured:
     if one.group == "training":
         return _of_training(one.name, result.training)
     part = result.parts.get(one.group)
-    named = result.measures.get(one.group, {}) if part is None else part.scores
-    return named[one.name] if one.name in named else Unmeasured((f"{one.group}/{one.name} of {one.of}",))
+    if part is None and one.group not in result.measures:  # the study asks for more than when it was run
+        return Unmeasured((f"{one.group} of {one.of}",))
+    named = result.measures[one.group] if part is None else part.scores
+    if one.name not in named:
+        near = difflib.get_close_matches(one.name, named, 1)
+        raise StudyError(f"{{{one}}} is not in the result", near[0] if near else f"one of {', '.join(named)}")
+    return named[one.name]
 
 
 def _of_training(name: str, training: Training) -> Quantity:

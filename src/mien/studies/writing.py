@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,13 +21,15 @@ SUFFIXES = (".html", ".md", ".json")
 FORMAT = 1  # of the JSON file
 
 
-def write(path: Path, folders: Sequence[Path]) -> list[Path]:
+def write(path: Path, folders: Sequence[Path], warn: Callable[[str], None] | None = None) -> list[Path]:
     """Write all that is known of some studies, each file through a temporary name.
 
     Args:
         path: Ends in ``.html`` (one page, pictures embedded), ``.md`` (pictures in ``pictures`` of each study's folder,
             and shown there) or ``.json`` (every result and comparison).
         folders: Of the studies, in this order; at least one.
+        warn: Called with a line about each result that is damaged or out of date, and each sentence that cannot be
+            filled: the page says so too, but where it is easily overlooked.
 
     Returns:
         The files written, the page first.
@@ -43,6 +45,9 @@ def write(path: Path, folders: Sequence[Path]) -> list[Path]:
     if not folders:
         raise StudyError("no study to write about", "the folder of a study, or several")
     gathered = [gather(folder) for folder in folders]
+    if warn is not None:
+        for line in (line for one in gathered for line in one.warnings()):
+            warn(line)
     files: list[Path] = []
     if path.suffix.lower() == ".json":
         text = _json(gathered)
