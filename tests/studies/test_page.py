@@ -82,6 +82,23 @@ def test_a_row_says_what_is_wrong_with_it(tmp_path: Path) -> None:
     assert [note.split(":")[0] for note in found.notes[1:]] == ["LEAKED", "MISSCALED", "SHORTENED"]
 
 
+@pytest.mark.parametrize(
+    ("commit", "shown"),
+    [
+        ("35662cabe736, then b2c713833411", "35662ca, then b2c7138"),
+        ("35662cabe736+changes, then b2c713833411", "35662ca+changes, then b2c7138"),
+        ("", "not known"),
+    ],
+)
+def test_every_commit_of_a_run_that_was_gone_on_with_is_shown(tmp_path: Path, commit: str, shown: str) -> None:
+    one = samples.results()["plain"]
+    assert one.training is not None
+    folder = samples.write(
+        tmp_path / "paper", given={"plain": replace(one, training=replace(one.training, commit=commit))}
+    )
+    assert row(table(page(folder), "paper-systems"), "As it should be")[-1].endswith(f"commit {shown}")
+
+
 def test_what_does_not_occur_is_not_explained(tmp_path: Path) -> None:
     given = {name: one for name, one in samples.results().items() if name == "plain"}
     document_ = page(samples.write(tmp_path / "paper", given=given))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from mien.evaluation.measures import METRICS
@@ -24,7 +25,7 @@ _HISTORY = {
     "val_loss": "validation loss",
     "val_accuracy": "validation accuracy",
 }
-_COMMIT = 7  # letters
+_LONG = re.compile(r"\b([0-9a-f]{7})[0-9a-f]+\b")  # a commit, of which so many letters are shown
 
 
 def part_title(part: str) -> str:
@@ -112,9 +113,8 @@ def _marks(result: Result, part: str) -> list[str]:
 
 
 def _commit(full: str) -> str:
-    """The first letters of a commit, with what stands behind it."""
-    name, plus, rest = full.partition("+")
-    return f"{name[:_COMMIT]}{plus}{rest}" if name else "not known"
+    """The first letters of a commit, or of all that a run was gone on with, with what stands behind them."""
+    return _LONG.sub(r"\1", full) or "not known"
 
 
 def epochs(training: Training) -> str:
