@@ -20,6 +20,7 @@ from mien.errors import RecipeError, TrainingError
 from mien.expressions import FER2013
 from mien.recipe import changed, load, to_toml
 from mien.training import checkpoint, run
+from mien.training.holding import LOCK, held
 from mien.training.progress import COLUMNS, Reporter
 
 # For each line a child begins a run and kills itself with signal 9 where asked: at a step, while a checkpoint is being
@@ -151,6 +152,35 @@ def test_a_killed_run_ends_as_an_unbroken_one(
     kill(much_recipe, tmp_path / "killed", where)
     run.resume(tmp_path / "killed")
     assert_equal(tmp_path / "unbroken", tmp_path / "killed")
+
+
+def test_one_process_at_a_time_goes_on_with_a_run(
+    quick_recipe: Path, tmp_path: Path, kill: Callable[[Path, Path, str], None]
+) -> None:
+    kill(quick_recipe, tmp_path / "run", "at a step")
+    before = (tmp_path / "run" / "log.csv").read_bytes()
+    with held(tmp_path / "run"), pytest.raises(TrainingError, match="another process is training in .*run"):
+        run.resume(tmp_path / "run")
+    assert (tmp_path / "run" / "log.csv").read_bytes() == before
+    assert "resumed" not in json.loads((tmp_path / "run" / "environment.json").read_text())
+    told: list[str] = []
+
+    def report(state: Reporter) -> None:
+        if not told:  # while it trains, nothing else may
+            with pytest.raises(TrainingError) as caught:
+                run.resume(tmp_path / "run")
+            told.append(str(caught.value))
+
+    run.resume(tmp_path / "run", None, report)
+    assert len(told) == 1 and (tmp_path / "run" / "weights.safetensors").is_file()
+    with held(tmp_path / "run"):
+        pass
+
+
+def test_a_folder_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
+    (tmp_path / LOCK).mkdir()
+    with pytest.raises(TrainingError, match="cannot be written to"), held(tmp_path):
+        pass
 
 
 def test_weights_and_map_of_the_recipes_folder_are_found_again(

@@ -4,6 +4,7 @@ RUN/recipe.toml          the recipe as run
 RUN/environment.json     versions, hardware, commit, data, and why the run was shortened, if it was
 RUN/split.json           row ids of every part
 RUN/log.csv              a line per epoch
+RUN/.lock                held by the process that trains in it
 RUN/checkpoints/         last.ckpt, to resume from; best.safetensors where the recipe keeps the best
 RUN/weights.safetensors  the weights that were kept, at the end
 RUN/bundle/              model.onnx and card.json
@@ -15,6 +16,7 @@ import json
 import logging
 import os
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +34,7 @@ from mien.recipe import Recipe, changed, extends, load, to_toml
 from mien.training import checkpoint
 from mien.training.batches import EpochOrder, FaceRows, limited
 from mien.training.environment import environment
+from mien.training.holding import held
 from mien.training.learner import Learner
 from mien.training.loop import Loop
 from mien.training.losses import balanced_weights, named_weights, vocabularies
@@ -150,7 +153,8 @@ def start(
         write_text(folder / "environment.json", json.dumps(facts, indent=2) + "\n")
         write_text(folder / "recipe.toml", _written(text, given, used))
     fabric.barrier()
-    return _fit(fabric, Run(folder, used, faces, split, network, shortened), report)
+    with held(folder) if fabric.is_global_zero else nullcontext():
+        return _fit(fabric, Run(folder, used, faces, split, network, shortened), report)
 
 
 def resume(folder: Path, data: Path | None = None, report: Report | None = None, devices: int | None = None) -> Run:
@@ -158,6 +162,7 @@ def resume(folder: Path, data: Path | None = None, report: Report | None = None,
 
     Raises:
         RecipeError: ``folder`` holds no run, or the data set is not the one it began with.
+        TrainingError: As ``start``, or another process is training in ``folder``.
     """
     if not (folder / "recipe.toml").is_file():
         raise RecipeError(
@@ -167,9 +172,10 @@ def resume(folder: Path, data: Path | None = None, report: Report | None = None,
         )
     run = _reopen(folder, data)
     fabric = _fabric(run.recipe, devices)
-    if fabric.is_global_zero and not (folder / "weights.safetensors").is_file():
-        _note_resumed(folder)
-    return _fit(fabric, run, report)
+    with held(folder) if fabric.is_global_zero else nullcontext():
+        if fabric.is_global_zero and not (folder / "weights.safetensors").is_file():
+            _note_resumed(folder)
+        return _fit(fabric, run, report)
 
 
 def _note_resumed(folder: Path) -> None:
