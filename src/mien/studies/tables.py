@@ -238,7 +238,8 @@ def pairs(of: Gathered, found: Compared) -> Table:
     note = (
         "Differences of accuracy in points, with the 95% interval of the paired bootstrap (2,000 resamples, seed 0). "
         "p: McNemar's test, mid-p (McNemar 1947; Fagerland et al. 2013), corrected by Holm's method (Holm 1979) for "
-        f"{count(len(found.pairs))} pairs; a system is called better where it is under 0.05."
+        f"{'1 pair' if len(found.pairs) == 1 else f'{count(len(found.pairs))} pairs'}; "
+        "a system is called better where it is under 0.05."
     )
     caption = f"{found.asked.title}: each two of the systems"
     return Table(f"{of.name}-{found.asked.name}-pairs", caption, heads, rows, [note], frozenset({5}))
