@@ -31,7 +31,7 @@ class Bar:
         n: Faces; None leaves it out.
         baseline: What knows nothing of the face reaches; None leaves it out.
         group: A heading above the bars that follow each other with it; may be empty.
-        doubt: Why the score is not to be believed, in a few words; empty where it is.
+        doubt: Why the score is in doubt, in a few words; empty where it is not.
     """
 
     name: str
@@ -214,7 +214,7 @@ def _legend(given: Bars) -> str:
     said += ["whiskers: 95% interval"] if any(bar.interval for bar in given.bars) else []
     there = any(bar.baseline is not None for bar in given.bars)
     said += [f"dashed: {given.baseline or 'baseline'}"] if there else []
-    said += ["hollow: not to be believed"] if any(bar.doubt for bar in given.bars) else []
+    said += ["hollow: in doubt, for the reason given"] if any(bar.doubt for bar in given.bars) else []
     return legible(" · ".join(said))
 
 

@@ -21,7 +21,7 @@ from mien.studies.tables import epochs, is_leaked, part_title
 
 FOLDER = "pictures"  # of a study
 _PRINTED = "; hollow marks are the epochs that the paper prints"
-_DOUBTFUL = "; hollow bars are not to be believed, and say why"
+_DOUBTFUL = "; hollow bars are in doubt, for the reason given"
 _COURSE = {"accuracy": "training accuracy", "val_accuracy": "validation accuracy"}
 
 

@@ -33,6 +33,7 @@ _TEXTS = frozenset({"seed"})  # whole numbers that count nothing
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _FILLED = re.compile(r"\{([^{}]*)\}(\s+points?\b)?")
 _MINUS = " - "
+_LARGE = 10  # a number from which one decimal says enough
 _NUMBER = re.compile(r"([a-z0-9-]+)/(?:([^/{}]+)/)?([^/{}:]*[^/{}:\s])")
 _FORM = "{SYSTEM/GROUP/NAME}, {SYSTEM/parameters} or {COMPARISON/NAME}, or two with ' - ' between; :short or :points"
 
@@ -191,7 +192,7 @@ def plainly(quantity: Quantity) -> str:
         case "count":
             return count(round(quantity.value))
         case _:
-            return number(quantity.value)
+            return number(quantity.value, 1 if abs(quantity.value) >= _LARGE else 3)
 
 
 def ends(quantity: Quantity) -> str:
