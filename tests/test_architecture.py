@@ -54,7 +54,9 @@ OWNERS: dict[str, frozenset[str]] = {
         ("torch", "torchvision", "torchmetrics", "timm", "lightning", "safetensors", "onnx", "onnxscript"),
         frozenset({"models", "training"}),
     ),
-    **dict.fromkeys(("optuna", "sqlalchemy", "skl2onnx", "sklearnex", "joblib", "threadpoolctl", "scipy"), TRAINING),
+    **dict.fromkeys(
+        ("optuna", "sqlalchemy", "skl2onnx", "sklearnex", "joblib", "threadpoolctl", "scipy", "filelock"), TRAINING
+    ),
     "matplotlib": frozenset({"plots"}),
     "sklearn": frozenset({"evaluation", "training", "features"}),
     "fastapi": frozenset({"serving"}),
