@@ -63,8 +63,7 @@ def _standing(folder: Path, system: System) -> tuple[str, str]:
     """Accuracy of a system on its first part, and how it was run."""
     from mien.errors import StudyError
     from mien.report.numbers import share
-    from mien.studies.gather import out_of_date
-    from mien.studies.result import load_result
+    from mien.studies.result import load_result, out_of_date
     from mien.studies.tables import is_leaked
 
     try:

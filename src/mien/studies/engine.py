@@ -19,7 +19,7 @@ from mien.recipe import Recipe, changed, load, parse, to_toml
 from mien.recipe.extending import FILES
 from mien.studies.manifest import RECIPE, RESULT, Study, System, load_study, recipe_of, timeless
 from mien.studies.measured import measured
-from mien.studies.result import Made, Result, load_result, replaces
+from mien.studies.result import Made, Result, load_result, out_of_date, replaces
 
 if TYPE_CHECKING:  # training needs torch, and what lists studies does not
     from mien.training.progress import Report
@@ -176,13 +176,11 @@ def _enough(order: Order, system: System, digest: str) -> Result | None:
         old = load_result(order.results / system.name, order.folder.name)
         if old is None or old.training is None or old.training.sha256 != digest:
             return None
-        known, recipe, whole = parse(old.recipe, RESULT), order.recipe(system), recipe_of(order.folder, system)
+        if out_of_date(order.folder, system, old):
+            return None
+        known, recipe = parse(old.recipe, RESULT), order.recipe(system)
     except MienError:
         return None  # what is wrong is told when the system is run
-    if timeless(known) != timeless(recipe) or old.training.planned != whole.training.epochs:
-        return None
-    if set(system.parts) - set(old.parts) or set(system.measures) - set(old.measures):
-        return None  # the study asks for more by now
     as_long = (known.training.epochs, known.data.limit) == (recipe.training.epochs, recipe.data.limit)
     return old if as_long or not old.training.shortened else None
 

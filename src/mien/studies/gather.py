@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.errors import MienError, StudyError
+from mien.errors import StudyError
 from mien.evaluation.published import Published
 from mien.evaluation.published import load as load_published
-from mien.recipe import parse
 from mien.report.numbers import NOTHING
 from mien.studies.compared import Compared, Unmeasured, compare
-from mien.studies.manifest import PUBLISHED, RESULT, Finding, Study, System, load_study, recipe_of, timeless
-from mien.studies.result import Result, load_result
+from mien.studies.manifest import PUBLISHED, Finding, Study, load_study
+from mien.studies.result import Result, load_result, out_of_date
 from mien.studies.wording import Known, check_wording, fill, systems_in, unsayable
 
 
@@ -109,24 +108,3 @@ def gather(folder: Path) -> Gathered:
     published = load_published(path) if path.is_file() else None
     outdated = {name: why for name, found in results.items() if (why := out_of_date(folder, study.named(name), found))}
     return Gathered(folder, study, results, damaged, compared, published, outdated)
-
-
-def out_of_date(folder: Path, system: System, result: Result) -> str:
-    """Why a result is not of what its study asks for now; empty where it is.
-
-    Args:
-        folder: Of the study.
-        system: The system.
-        result: Its result.
-    """
-    try:
-        recipe = recipe_of(folder, system)
-        known = parse(result.recipe, RESULT)
-    except MienError as error:
-        return f"its recipe cannot be read: {error.came}"
-    planned = known.training.epochs if result.training is None else result.training.planned
-    if timeless(known) != timeless(recipe) or planned != recipe.training.epochs:
-        return "its recipe was changed since"
-    more = [one for one in system.parts if result.parts and one not in result.parts]
-    more += [one for one in system.measures if result.parts and one not in result.measures]
-    return f"asked for since: {', '.join(more)}" if more else ""

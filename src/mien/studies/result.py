@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.errors import OutputError, StudyError
+from mien.errors import MienError, OutputError, StudyError
 from mien.files import write_text
+from mien.recipe import parse
 from mien.records import record
-from mien.studies.manifest import RESULT
+from mien.studies.manifest import RESULT, System, recipe_of, timeless
 
 FORMAT = 1
 KINDS = ("share", "number", "count", "seconds", "text")
@@ -226,6 +227,27 @@ def load_result(folder: Path, study: str | None = None) -> Result | None:
         raise StudyError(
             f"{path} is damaged ({error})", f"a result of format {FORMAT}", "Delete it, and run the system again."
         ) from error
+
+
+def out_of_date(folder: Path, system: System, result: Result) -> str:
+    """Why a result is not of what its study asks for now; empty where it is.
+
+    Args:
+        folder: Of the study.
+        system: The system.
+        result: Its result.
+    """
+    try:
+        recipe = recipe_of(folder, system)
+        known = parse(result.recipe, RESULT)
+    except MienError as error:
+        return f"its recipe cannot be read: {error.came}"
+    planned = known.training.epochs if result.training is None else result.training.planned
+    if timeless(known) != timeless(recipe) or planned != recipe.training.epochs:
+        return "its recipe was changed since"
+    more = [one for one in system.parts if result.parts and one not in result.parts]
+    more += [one for one in system.measures if result.parts and one not in result.measures]
+    return f"asked for since: {', '.join(more)}" if more else ""
 
 
 def replaces(new: Result, old: Result | None) -> bool:
